@@ -1,0 +1,192 @@
+"""``agent.yaml`` in the agent's home: inputs, limits, where the platform is. All may be left out.
+
+```yaml
+platform: https://soc.example:8601   # else the one of the enrolment
+ca: /etc/soc/ca.pem                  # else ca.pem in the home
+host: web-1                          # else the host name
+zone: Asia/Ho_Chi_Minh               # else the machine's
+inputs:
+  - auto                             # audit, journal and the system's log files
+  - audit                            # process starts and log-ins
+  - {kind: journal, directory: /var/log/journal}
+  - {kind: file, paths: [/var/log/app/*.log], source: auto, from: start}
+  - {kind: evtx, paths: [/import/**/*.evtx]}
+  - {kind: syslog, udp: "0.0.0.0:514", tcp: "0.0.0.0:514"}
+exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
+limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
+```
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from collectors.agent.errors import ConfigError
+from collectors.agent.inputs.audit import Audit
+from collectors.agent.inputs.contract import Input
+from collectors.agent.inputs.evtx_files import EvtxFiles
+from collectors.agent.inputs.file_tail import FileTail
+from collectors.agent.inputs.journal import Journal
+from collectors.agent.inputs.syslog import Syslog
+
+MEBIBYTE = 1024 * 1024
+SYSTEM_LOGS = ("/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages")
+KEYS = {"platform", "ca", "host", "zone", "inputs", "exclude", "limits"}
+LIMIT_KEYS = {"memory_mb", "cpu_percent", "spool_mb"}
+INPUT_KEYS = {
+    "auto": set(),
+    "audit": set(),
+    "journal": {"directory"},
+    "file": {"paths", "source", "from"},
+    "evtx": {"paths"},
+    "syslog": {"udp", "tcp"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    memory_bytes: int = 160 * MEBIBYTE  # resident
+    cpu_percent: float = 25.0  # of one core, over ten seconds; durable inputs are slowed above it
+    spool_bytes: int = 512 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    platform: str | None = None  # else the one of the enrolment
+    ca: Path | None = None  # else ca.pem in the home
+    host: str = ""
+    zone: str = ""
+    inputs: Sequence[Mapping[str, Any]] = ({"kind": "auto"},)
+    exclude: Sequence[str] = ()  # patterns and folders that the file inputs leave alone
+    limits: Limits = field(default_factory=Limits)
+
+
+def load_config(home: Path) -> Config:
+    """Read ``agent.yaml``; the defaults where there is none.
+
+    Raises:
+        ConfigError: naming the file and the key.
+    """
+    path = home / "agent.yaml"
+    try:
+        content = path.read_bytes() if path.exists() else b""
+        # The door that the ban names is in soc, of which the agent knows nothing.
+        facts = yaml.load(content, Loader=yaml.CSafeLoader)  # noqa: TID251
+    except (yaml.YAMLError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    try:
+        return config_from(facts or {}, home)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def config_from(facts: Any, home: Path) -> Config:
+    """The config that a mapping says; the home itself is always excluded from file inputs."""
+    _check_keys(facts, KEYS, "agent.yaml")
+    limits = facts.get("limits") or {}
+    _check_keys(limits, LIMIT_KEYS, "limits")
+    entries = [
+        {"kind": one} if isinstance(one, str) else one for one in facts.get("inputs", ["auto"])
+    ]
+    exclude = [str(one) for one in facts.get("exclude", [])]
+    config = Config(
+        platform=facts.get("platform"),
+        ca=Path(facts["ca"]) if facts.get("ca") else None,
+        host=str(facts.get("host") or socket.gethostname()),
+        zone=str(facts.get("zone") or local_zone()),
+        inputs=entries,
+        exclude=[*exclude, str(home.absolute())],
+        limits=Limits(
+            memory_bytes=_number(limits, "memory_mb", 160) * MEBIBYTE,
+            cpu_percent=_number(limits, "cpu_percent", 25),
+            spool_bytes=_number(limits, "spool_mb", 512) * MEBIBYTE,
+        ),
+    )
+    inputs_of(config)
+    return config
+
+
+def inputs_of(config: Config) -> list[Input]:
+    """The inputs that the config names.
+
+    Raises:
+        ConfigError: an unknown kind or key, or a wrong value.
+    """
+    made: list[Input] = []
+    for entry in config.inputs:
+        kind = entry.get("kind") if isinstance(entry, Mapping) else None
+        if kind not in INPUT_KEYS:
+            raise ConfigError(f"inputs: {entry!r}: kind must be one of {', '.join(INPUT_KEYS)}")
+        _check_keys(entry, INPUT_KEYS[kind] | {"kind"}, f"inputs: {kind}")
+        made += _made(kind, entry, config)
+    return made
+
+
+def _made(kind: str, entry: Mapping[str, Any], config: Config) -> list[Input]:
+    if kind == "auto":
+        logs = FileTail(SYSTEM_LOGS, source="syslog", start="end", exclude=config.exclude)
+        return [Audit(), Journal(), logs]
+    if kind == "audit":
+        return [Audit()]
+    if kind == "journal":
+        folder = entry.get("directory")
+        return [Journal((f"--directory={folder}",) if folder else ())]
+    if kind == "evtx":
+        return [EvtxFiles(_paths(entry))]
+    if kind == "syslog":
+        return [Syslog(udp=_address(entry, "udp"), tcp=_address(entry, "tcp"))]
+    start = entry.get("from", "start")
+    if start not in ("start", "end"):
+        raise ConfigError(f"inputs: file: from must be start or end, not {start!r}")
+    source = str(entry.get("source", "auto"))
+    return [FileTail(_paths(entry), source=source, start=start, exclude=config.exclude)]
+
+
+def _paths(entry: Mapping[str, Any]) -> list[str]:
+    paths = entry.get("paths")
+    if not isinstance(paths, list) or not paths or not all(isinstance(one, str) for one in paths):
+        raise ConfigError(f"inputs: {entry['kind']}: paths must be a list of paths or patterns")
+    return paths
+
+
+def _address(entry: Mapping[str, Any], key: str) -> tuple[str, int] | None:
+    if key not in entry:
+        return None
+    host, _, port = str(entry[key]).rpartition(":")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(f"inputs: syslog: {key} must be host:port, not {entry[key]!r}")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - a receiver listens for others
+
+
+def _number(limits: Mapping[str, Any], key: str, default: int) -> int:
+    value = limits.get(key, default)
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(f"limits: {key} must be a whole number from 1, not {value!r}")
+    return value
+
+
+def _check_keys(facts: Any, known: set[str], place: str) -> None:
+    if not isinstance(facts, Mapping):
+        raise ConfigError(f"{place}: expected a mapping, found {type(facts).__name__}")
+    if unknown := sorted(str(one) for one in facts if one not in known):
+        raise ConfigError(f"{place}: unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+
+
+def local_zone() -> str:
+    """The IANA name of this machine's time zone, empty where it cannot be told."""
+    if named := os.environ.get("TZ", "").removeprefix(":"):
+        return named
+    link = Path("/etc/localtime")
+    if link.is_symlink():
+        _, found, name = str(link.resolve()).partition("/zoneinfo/")
+        if found:
+            return name
+    named_in = Path("/etc/timezone")
+    return named_in.read_text().strip() if named_in.exists() else ""

@@ -1,0 +1,171 @@
+"""Syslog receivers: UDP, and TCP with octet counting or newlines (RFC 6587). A record is one message."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from collectors.agent.intake import Intake
+from collectors.agent.wire import MAX_RECORD_BYTES
+
+SOURCE = "syslog"
+UDP_BUFFER_BYTES = 4 * 1024 * 1024
+MESSAGES_AT_ONCE = 500
+DROPS_COLUMN = 12  # of /proc/net/udp
+CHECK_LOOKS = 20
+
+
+class Frames:
+    """Cuts one TCP connection into messages. Pure: bytes in, messages out."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def take(self, chunk: bytes) -> Iterator[bytes]:
+        self._held += chunk
+        while self._held:
+            end = self._end_of_counted()
+            if end is None:
+                newline = self._held.find(b"\n")
+                if newline < 0 and len(self._held) < MAX_RECORD_BYTES:
+                    return
+                stop = newline if newline >= 0 else MAX_RECORD_BYTES
+                message = bytes(self._held[:stop]).strip(b"\r\0")
+                del self._held[: stop + (newline >= 0)]
+            else:
+                start, stop = end
+                if stop > len(self._held):
+                    return
+                message = bytes(self._held[start:stop])
+                del self._held[:stop]
+            if message:
+                yield message
+
+    def rest(self) -> bytes:
+        """What stands there without its end when the peer closes."""
+        return bytes(self._held)
+
+    def _end_of_counted(self) -> tuple[int, int] | None:
+        """(start, end) of a message that begins with its length, None if it begins otherwise."""
+        digits = bytes(self._held[:9]).partition(b" ")
+        if not digits[1] or not digits[0].isdigit() or digits[0].startswith(b"0"):
+            return None
+        start, length = len(digits[0]) + 1, int(digits[0])
+        return (start, start + length) if length <= MAX_RECORD_BYTES else None
+
+
+class Syslog:
+    """Listens on a UDP and a TCP address, either may be left out."""
+
+    def __init__(
+        self, *, udp: tuple[str, int] | None = None, tcp: tuple[str, int] | None = None
+    ) -> None:
+        """Addresses are (host, port)."""
+        self.udp, self.tcp = udp, tcp
+        named = {"udp": udp, "tcp": tcp}
+        ports = [f"{kind}:{address[1]}" for kind, address in named.items() if address]
+        self.name = "syslog:" + ",".join(ports)
+        self._drops = 0
+
+    def run(self, intake: Intake, stop: threading.Event) -> None:
+        with ExitStack() as opened, selectors.DefaultSelector() as selector:
+            if self.udp and (one := self._listen(self.udp, socket.SOCK_DGRAM, intake)):
+                opened.enter_context(one)
+                selector.register(one, selectors.EVENT_READ, "udp")
+            if self.tcp and (one := self._listen(self.tcp, socket.SOCK_STREAM, intake)):
+                opened.enter_context(one)
+                selector.register(one, selectors.EVENT_READ, "listener")
+            if selector.get_map():
+                intake.notices.sees_again(self.name)
+                self._serve(selector, intake, stop)
+
+    def _listen(
+        self, address: tuple[str, int], kind: socket.SocketKind, intake: Intake
+    ) -> socket.socket | None:
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        one = socket.socket(family, kind)
+        try:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if kind == socket.SOCK_DGRAM:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER_BYTES)
+            one.bind(address)
+            if kind == socket.SOCK_STREAM:
+                one.listen(128)
+            one.setblocking(False)
+        except OSError as error:
+            one.close()
+            intake.notices.blind(self.name, f"{address[0]}:{address[1]}: {error.strerror}")
+            return None
+        return one
+
+    def _serve(
+        self, selector: selectors.BaseSelector, intake: Intake, stop: threading.Event
+    ) -> None:
+        looks = 0
+        try:
+            while not stop.is_set():
+                for key, _ in selector.select(0.25):
+                    assert isinstance(key.fileobj, socket.socket)
+                    if key.data == "udp":
+                        self._take_datagrams(key.fileobj, intake)
+                    elif key.data == "listener":
+                        peer, _ = key.fileobj.accept()
+                        peer.setblocking(False)
+                        selector.register(peer, selectors.EVENT_READ, Frames())
+                    elif self._take_bytes(key.fileobj, key.data, intake):
+                        selector.unregister(key.fileobj)
+                        key.fileobj.close()
+                looks += 1
+                if self.udp and looks % CHECK_LOOKS == 0:
+                    self._count_drops(intake)
+        finally:
+            for key in list(selector.get_map().values()):
+                if isinstance(key.data, Frames) and isinstance(key.fileobj, socket.socket):
+                    key.fileobj.close()
+
+    def _take_datagrams(self, one: socket.socket, intake: Intake) -> None:
+        assert self.udp
+        messages: list[bytes] = []
+        try:
+            while len(messages) < MESSAGES_AT_ONCE:
+                messages.append(one.recv(65535).rstrip(b"\n\0"))
+        except BlockingIOError:
+            pass
+        intake.put(
+            f"syslog:udp:{self.udp[1]}", SOURCE, [message for message in messages if message]
+        )
+
+    def _take_bytes(self, peer: socket.socket, frames: Frames, intake: Intake) -> bool:
+        """Bring what one connection has sent; whether it has ended."""
+        assert self.tcp
+        try:
+            chunk = peer.recv(256 * 1024)
+        except BlockingIOError:
+            return False
+        except OSError:
+            chunk = b""
+        messages = list(frames.take(chunk))
+        if not chunk and frames.rest():
+            messages.append(frames.rest())
+        if messages:
+            intake.put(f"syslog:tcp:{self.tcp[1]}", SOURCE, messages)
+        return not chunk
+
+    def _count_drops(self, intake: Intake) -> None:
+        """Datagrams that the kernel threw away since the last look (/proc/net/udp)."""
+        assert self.udp
+        drops = 0
+        for table in (Path("/proc/net/udp"), Path("/proc/net/udp6")):
+            if table.exists():
+                for line in table.read_text().splitlines()[1:]:
+                    columns = line.split()
+                    if int(columns[1].rsplit(":", 1)[1], 16) == self.udp[1]:
+                        drops += int(columns[DROPS_COLUMN])
+        if drops > self._drops:
+            lost, self._drops = drops - self._drops, drops
+            message = f"the kernel dropped {lost} datagrams on UDP port {self.udp[1]}"
+            intake.notices.tell("kernel_lost", message, input=self.name, lost=lost)

@@ -1,0 +1,1 @@
+"""One module is one product's records: bytes to events. How to add one: docs/how-to-add/a-source.md."""

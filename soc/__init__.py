@@ -1,0 +1,1 @@
+"""A security operations centre for a province: collect, detect, respond, report."""

@@ -1,0 +1,1 @@
+"""Who may do what, on whose behalf: accounts, sign-in, sessions, roles, scope."""

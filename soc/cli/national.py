@@ -1,0 +1,83 @@
+"""``soc national``: the link to the national centre."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command("status")
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the messages to the national centre; exit code 1 when one could not be delivered at all.
+
+    Example: soc national status --json
+    """
+    from sqlalchemy import select
+
+    from soc.cli.case import open_database, print_line
+    from soc.model.scope import Scope
+    from soc.records.outbox import OutboxRow
+
+    with (
+        open_database() as (_, database),
+        database.session(Scope.province("command line")) as session,
+    ):
+        rows = session.scalars(select(OutboxRow).order_by(OutboxRow.created_at.desc())).all()
+    for row in rows:
+        plain = {
+            "id": row.id,
+            "case_id": row.case_id,
+            "subject": row.subject,
+            "state": row.state,
+            "attempts": row.attempts,
+            "next_try_at": row.next_try_at if row.state in {"waiting", "sending"} else None,
+            "sent_at": row.sent_at,
+            "receipt": row.receipt,
+            "last_error": row.last_error,
+        }
+        proof = row.receipt.get("receipt_id") or row.last_error
+        text = f"{row.id}  {row.state:<8} {row.attempts:>3} tries  {row.subject}  {proof}"
+        print_line(plain, text, as_json=as_json)
+    if any(row.state == "dead" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command("revive")
+def revive(outbox_id: Annotated[str, typer.Argument(help="A dead message.")]) -> None:
+    """Try a dead message again.
+
+    Example: soc national revive nc-0f3c...
+    """
+    from soc.cli.case import open_database
+    from soc.errors import NotFound
+    from soc.model.scope import Scope
+    from soc.report.national.outbox import Outbox
+
+    scope = Scope.province("command line")
+    with open_database() as (_, database):
+        if not Outbox(database, []).revive(scope, outbox_id, now=datetime.now(UTC)):
+            raise NotFound("dead message", outbox_id)
+    print(f"{outbox_id} will be tried again")
+
+
+@app.command("fake")
+def fake(
+    folder: Annotated[Path, typer.Option(help="Where it keeps what it got.")],
+    port: Annotated[int, typer.Option(help="On loopback.")] = 8602,
+) -> None:
+    """Run the fake national centre, for drills and tests.
+
+    Example: soc national fake --folder /tmp/centre
+    """
+    import uvicorn
+
+    from soc.report.national.fake_centre import fake_centre
+
+    uvicorn.run(fake_centre(folder), host="127.0.0.1", port=port, log_level="warning")

@@ -1,0 +1,1 @@
+"""The contract of a source, and how sources are found."""

@@ -1,0 +1,65 @@
+"""Which readers there are, and which one reads a record.
+
+A reader is a module of ``collectors.sources`` with ``SOURCE`` and ``read``. To find the reader of a record whose
+source is "auto", a module may have ``claims(raw) -> bool``: whether the bytes look like its own. The first claim in
+the order of ``Source.name`` wins, but a module that says ``CLAIMS_LAST = True`` is asked after the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from soc.collect.contract import Reader
+from soc.errors import RecordError
+from soc.model.event import Event, RawRecord
+
+SOURCES_PACKAGE = "collectors.sources"
+AUTO = "auto"
+Claims = Callable[[bytes], bool]
+
+
+@lru_cache(maxsize=1)
+def readers() -> Mapping[str, Reader]:
+    """Every reader by its name."""
+    modules = (importlib.import_module(name) for name in _module_names())
+    found = (Reader(source=module.SOURCE, read=module.read) for module in modules)
+    return MappingProxyType({reader.source.name: reader for reader in found})
+
+
+@lru_cache(maxsize=1)
+def _claims() -> tuple[tuple[str, Claims], ...]:
+    """Reader names with their ``claims``, in the order of asking."""
+    modules = [importlib.import_module(name) for name in _module_names()]
+    claiming = [module for module in modules if hasattr(module, "claims")]
+    claiming.sort(key=lambda module: (getattr(module, "CLAIMS_LAST", False), module.SOURCE.name))
+    return tuple((module.SOURCE.name, module.claims) for module in claiming)
+
+
+def _module_names() -> list[str]:
+    package = importlib.import_module(SOURCES_PACKAGE)
+    return [f"{SOURCES_PACKAGE}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+
+
+def sniff(raw: bytes) -> str | None:
+    """The name of the reader whose records look like these bytes, or None."""
+    return next((name for name, claims in _claims() if claims(raw)), None)
+
+
+def read(record: RawRecord) -> Iterator[Event]:
+    """The events of a record, by the reader that its source names.
+
+    Raises:
+        RecordError: no such reader, or the reader cannot read it. It may come with the first ``next``.
+    """
+    name = record.source
+    if name == AUTO:
+        name = sniff(record.raw) or AUTO
+    reader = readers().get(name)
+    if reader is None:
+        reason = "no reader knows these bytes" if name == AUTO else f"there is no reader {name!r}"
+        raise RecordError(reason, source=record.source, raw=record.raw)
+    return reader.read(record)

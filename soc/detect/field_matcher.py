@@ -1,0 +1,257 @@
+"""One field: all the atoms that any rule has on it, judged together.
+
+A value becomes its *signature*: the frozenset of the numbers of the atoms that hold for it. Equalities are one dict
+look-up, wildcards and regular expressions one pass of an automaton, and the signature is remembered.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from ipaddress import ip_network
+from operator import ge, gt, le, lt
+from typing import Any
+
+from soc.detect import patterns
+from soc.detect.atoms import Atom, as_address, as_number, as_text, time_part
+from soc.detect.automata import Automaton
+from soc.detect.memo import LONG_TEXT, Memo
+from soc.normalise.folding import fold
+
+Signature = frozenset[int]
+NOTHING: Signature = frozenset()
+ABSENT = object()
+
+COMPARE: dict[str, Callable[[float, float], bool]] = {"lt": lt, "lte": le, "gt": gt, "gte": ge}
+SIMPLE = {
+    "contains": str.__contains__,
+    "starts": str.startswith,
+    "ends": str.endswith,
+}
+FALLBACK_LENGTH = (
+    262_144  # characters; `re` is not run on longer values: counted, and the rule named
+)
+FALLBACK_SECONDS = 0.25  # a single `re` search that took longer is counted too
+
+
+class FieldMatcher:
+    """The atoms of one field. Not for two threads at once (the automaton's scratch space)."""
+
+    def __init__(
+        self,
+        name: str,
+        atoms: Sequence[Atom],
+        *,
+        like: Automaton | None,
+        raw: Automaton | None,
+        memo_limit: int = 16_384,
+    ) -> None:
+        """``like`` and ``raw``: the automata of ``automata.build`` for these atoms."""
+        self.name = name
+        self.atoms = tuple(atoms)
+        self.over_budget: Counter[int] = (
+            Counter()
+        )  # atom number: how often `re` was over its budget
+        self.memo: Memo[Signature] = Memo(memo_limit)
+        self.cache = self.memo.recent
+        self._like, self._raw = like, raw
+        self._equals: dict[str, tuple[int, ...]] = {}
+        self._equals_cased: dict[str, tuple[int, ...]] = {}
+        self._simple: list[tuple[Callable[[str, str], bool], str, int]] = []
+        self._folded: list[tuple[re.Pattern[str], int]] = []
+        self._cased: list[tuple[re.Pattern[str], int]] = []
+        self._surrogate: list[tuple[re.Pattern[str], int]] = []
+        self._searches: list[tuple[re.Pattern[str], int]] = []
+        self._networks: list[tuple[Any, int]] = []
+        self._compare: list[tuple[Callable[[float, float], bool], float, int]] = []
+        self._times: list[tuple[str, int, int]] = []
+        self._there: set[int] = set()
+        self._not_null: set[int] = set()
+        nulls = set()
+        for number, atom in enumerate(self.atoms):
+            if atom.kind == "null":
+                nulls.add(number)
+            else:
+                self._take(number, atom)
+        self.absent: Signature = frozenset(nulls)
+        self.null: Signature = frozenset(nulls | self._there)
+        self._always = frozenset(self._there | self._not_null)
+        self._sets: dict[Signature, Signature] = {}
+        self._wants_folded = bool(self._equals or self._simple or self._folded or like)
+        self._wants_rest = bool(
+            raw
+            or self._equals_cased
+            or self._cased
+            or self._searches
+            or self._networks
+            or self._compare
+            or self._times
+        )
+
+    def _take(self, number: int, atom: Atom) -> None:
+        kind, spec = atom
+        if kind == "equals":
+            self._equals[spec] = (*self._equals.get(spec, ()), number)
+        elif kind == "equals_cased":
+            self._equals_cased[spec] = (*self._equals_cased.get(spec, ()), number)
+        elif kind == "like" and not (self._like and number in self._like):
+            simple = patterns.simple_test(spec)
+            if simple:
+                self._simple.append((SIMPLE[simple[0]], simple[1], number))
+            else:
+                self._folded.append((patterns.like_regex(spec), number))
+        elif kind == "like_cased":
+            held = self._raw is not None and number in self._raw
+            (self._surrogate if held else self._cased).append((patterns.like_regex(spec), number))
+        elif kind == "regex":
+            held = self._raw is not None and number in self._raw
+            (self._surrogate if held else self._searches).append(
+                (patterns.python_regex(*spec), number)
+            )
+        elif kind == "cidr":
+            self._networks.append((ip_network(spec), number))
+        elif kind == "compare":
+            self._compare.append((COMPARE[spec[0]], spec[1], number))
+        elif kind == "time":
+            self._times.append((spec[0], spec[1], number))
+        elif kind == "exists":
+            self._there.add(number)
+        elif kind == "present":
+            self._not_null.add(number)
+
+    def of(self, value: object) -> Signature:
+        """The signature of a value of any type, ABSENT included."""
+        if value.__class__ is str or value.__class__ is int:
+            found = self.cache.get(value)
+            return self.plain(value) if found is None else found
+        return self.other(value)
+
+    def plain(self, value: Any) -> Signature:
+        """The signature of a text or an int that is not in ``cache``."""
+        if value.__class__ is str:
+            if len(value) > LONG_TEXT:
+                return self._shared(self._judge_text(value, value))
+            text = value
+        else:
+            text = str(value)
+        found = self.memo.older(value)
+        if found is None:
+            found = self._shared(self._judge_text(text, value))
+            self.memo.keep(value, found)
+        return found
+
+    def other(self, value: object) -> Signature:
+        """The signature of anything but a text or an int: booleans, lists, null, absent ...
+
+        These keys carry the type, since 1, 1.0 and True are one dict key.
+        """
+        if value is ABSENT:
+            return self.absent
+        if value is None:
+            return self.null
+        if isinstance(value, list | tuple):
+            return self._many(list(value))
+        key = (value.__class__, value) if isinstance(value, bool | float) else None
+        found = None
+        if key is not None:
+            found = self.cache.get(key)
+            if found is None:
+                found = self.memo.older(key)
+        if found is None:
+            found = self._shared(self._judge_text(as_text(value), value))
+            if key is not None:
+                self.memo.keep(key, found)
+        return found
+
+    def _many(self, values: list[Any]) -> Signature:
+        """Any value holds; an empty list is null."""
+        if not values:
+            return self.null
+        if len(values) == 1:
+            return self.of(values[0])
+        return self._shared(NOTHING.union(*map(self.of, values)))
+
+    def _shared(self, numbers: frozenset[int]) -> Signature:
+        """One object per signature, so that comparing the keys of the rules' memo is quick."""
+        if not numbers:
+            return NOTHING
+        found = self._sets.get(numbers)
+        if found is None:
+            if len(self._sets) >= self.memo.limit:
+                self._sets.clear()
+            found = self._sets[numbers] = numbers
+        return found
+
+    def _judge_text(self, text: str, value: object) -> frozenset[int]:
+        hits: list[int] = []
+        if self._wants_folded:
+            if text.isascii():
+                lower = text.lower()
+                self._judge_folded(lower, lower.encode(), hits)
+            else:
+                lower = fold(text)
+                self._judge_folded(lower, patterns.encode(lower), hits)
+        if self._wants_rest:
+            self._judge_rest(text, value, hits)
+        return self._always.union(hits) if hits else self._always
+
+    def _judge_folded(self, text: str, encoded: bytes, hits: list[int]) -> None:
+        equal = self._equals.get(text)
+        if equal:
+            hits += equal
+        for test, part, number in self._simple:
+            if test(text, part):
+                hits.append(number)
+        for pattern, number in self._folded:
+            if pattern.match(text):
+                hits.append(number)
+        if self._like is not None:
+            self._like.scan(encoded, hits)
+
+    def _judge_rest(self, text: str, value: object, hits: list[int]) -> None:
+        hits += self._equals_cased.get(text, ())
+        for pattern, number in self._cased:
+            if pattern.match(text):
+                hits.append(number)
+        if self._raw is not None:
+            self._judge_raw(text, hits)
+        for pattern, number in self._searches:
+            if self._search(pattern, number, text):
+                hits.append(number)
+        if self._networks:
+            address = as_address(value)
+            if address is not None:
+                hits += [number for network, number in self._networks if address in network]
+        if self._compare:
+            amount = as_number(value)
+            if amount is not None:
+                hits += [number for test, bound, number in self._compare if test(amount, bound)]
+        for part, wanted, number in self._times:
+            if time_part(value, part) == wanted:
+                hits.append(number)
+
+    def _judge_raw(self, text: str, hits: list[int]) -> None:
+        """The automaton in UTF-8 mode must never see a lone surrogate; ``re`` takes those values."""
+        assert self._raw is not None
+        try:
+            encoded = text.encode()
+        except UnicodeEncodeError:
+            for pattern, number in self._surrogate:
+                anchored = self.atoms[number].kind == "like_cased"
+                if pattern.match(text) if anchored else self._search(pattern, number, text):
+                    hits.append(number)
+            return
+        self._raw.scan(encoded, hits)
+
+    def _search(self, pattern: re.Pattern[str], number: int, text: str) -> bool:
+        """``re.search`` within its budget; what is over it is counted under the atom's number."""
+        if len(text) > FALLBACK_LENGTH:
+            self.over_budget[number] += 1
+            return False
+        start = time.perf_counter()
+        found = pattern.search(text) is not None
+        if time.perf_counter() - start > FALLBACK_SECONDS:
+            self.over_budget[number] += 1
+        return found

@@ -1,0 +1,204 @@
+"""The memoised matcher: the fields of one event in, the ids of all rules that match out. Exact; see decision 0003."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from soc.detect.atoms import KEYWORDS, Node, children, leaves
+from soc.detect.conditions import Test, both, either, negated
+from soc.detect.explain import Explanation, explanation, positive_fields
+from soc.detect.facts import RuleFacts
+from soc.detect.field_matcher import ABSENT, FieldMatcher, Signature
+from soc.detect.memo import Memo
+from soc.detect.packs import Pack
+from soc.detect.rule_groups import GATES, Gatekeeper, RuleClass, grouped
+from soc.detect.whole_event import KeywordSignature, ReferenceSignature
+from soc.model.event import Fields
+
+VALUES_EACH = 16_384  # remembered values of one field (and as many older ones)
+TUPLES_EACH = 65_536  # remembered decisions of one class of rules (and as many older ones)
+
+Access = tuple[str, dict[Any, Signature], FieldMatcher]
+
+
+class _Place:
+    """A rule class with the ways to the signatures of its fields, in the order of its names."""
+
+    __slots__ = ("access", "derived", "judge", "memo", "rules")
+
+    def __init__(self, rules: RuleClass, matcher: Matcher) -> None:
+        self.rules = rules
+        self.judge = rules.judge
+        self.memo: Memo[tuple[str, ...]] = rules.memo
+        self.access: tuple[Access, ...] = tuple(
+            matcher.access(name) for name in rules.names if name not in matcher.derived
+        )
+        self.derived = tuple(
+            matcher.keywords(rules.keywords) if name == KEYWORDS else matcher.derived[name]
+            for name in rules.names
+            if name in matcher.derived
+        )
+
+
+class Matcher:
+    """Judges events by the rules of a pack.
+
+    ``match`` is for one thread at a time: hold ``lock`` around it where threads share a matcher (``explain`` and
+    ``matched_fields`` take it themselves). The limits bound the memory (entries; long values are not kept) and never
+    change an answer.
+    """
+
+    def __init__(
+        self, pack: Pack, *, values_each: int = VALUES_EACH, tuples_each: int = TUPLES_EACH
+    ) -> None:
+        self.pack = pack
+        self.digest = pack.digest
+        self.rules: Mapping[str, RuleFacts] = pack.rules
+        self.lock = threading.RLock()
+        self._ids = tuple(pack.rules)
+        self._fields = {
+            name: FieldMatcher(
+                name, field.atoms, like=field.like, raw=field.raw, memo_limit=values_each
+            )
+            for name, field in pack.fields.items()
+        }
+        self.derived: dict[str, KeywordSignature | ReferenceSignature] = {}
+        self._keywords: dict[frozenset[int], KeywordSignature] = {}
+        if KEYWORDS in self._fields:
+            every = range(len(self._fields[KEYWORDS].atoms))
+            self.derived[KEYWORDS] = self.keywords(frozenset(every))
+        conditions = [self._test(pack.conditions[rule_id]) for rule_id in self._ids]
+        gates = [name for name in GATES if name in self._fields]
+        self._gate_access = tuple(self.access(name) for name in gates)
+        self._gatekeeper = Gatekeeper(grouped(conditions, gates), gates, memo_limit=tuples_each)
+        self._gate_memo: Memo[_Place] = Memo(max(1, tuples_each // 16))
+        self._places: dict[tuple[Signature, ...], _Place] = {}
+        self._gate_recent = self._gate_memo.recent
+
+    def access(self, name: str) -> Access:
+        """How to get the signature of a plain field."""
+        field = self._fields[name]
+        return name, field.cache, field
+
+    def keywords(self, needed: frozenset[int]) -> KeywordSignature:
+        """The search for some of the keyword atoms."""
+        if needed not in self._keywords:
+            self._keywords[needed] = KeywordSignature(self._fields[KEYWORDS], needed)
+        return self._keywords[needed]
+
+    def match(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """The ids of the rules that match, in the pack's order (by id)."""
+        get, absent = fields.get, ABSENT
+        gate: list[Any] = []
+        append = gate.append
+        for name, _, field in self._gate_access:
+            value = get(name, absent)
+            kind = value.__class__
+            if kind is str or kind is int or value is absent:
+                append(value)
+            else:
+                append(field.other(value))
+        gate_key = tuple(gate)
+        place = self._gate_recent.get(gate_key)
+        if place is None:
+            place = self._place(gate_key)
+        key: list[Signature] = []
+        append = key.append
+        for name, cache, field in place.access:
+            value = get(name, absent)
+            kind = value.__class__
+            if kind is str or kind is int:  # never equal to one another, so one cache serves both
+                signature = cache.get(value)
+                append(field.plain(value) if signature is None else signature)
+            else:
+                append(field.absent if value is absent else field.other(value))
+        for derived in place.derived:
+            append(derived.of(fields))
+        rule_key = tuple(key)
+        ids = place.memo.recent.get(rule_key)
+        return self._judge(place, rule_key) if ids is None else ids
+
+    def _place(self, gate_key: tuple[Any, ...]) -> _Place:
+        """The place for the gate fields' values (a signature stands for a value that is not text or int)."""
+        place = self._gate_memo.older(gate_key)
+        if place is None:
+            signatures = tuple(
+                value if isinstance(value, frozenset) else field.of(value)
+                for value, (_, _, field) in zip(gate_key, self._gate_access, strict=True)
+            )
+            place = self._places.get(signatures)
+            if place is None:
+                if len(self._places) >= self._gate_memo.limit:
+                    self._places.clear()
+                rules = self._gatekeeper.class_for(signatures)
+                place = self._places[signatures] = _Place(rules, self)
+            self._gate_memo.keep(gate_key, place)
+        return place
+
+    def _judge(self, place: _Place, key: tuple[Signature, ...]) -> tuple[str, ...]:
+        ids = place.memo.older(key)
+        if ids is None:
+            ids = tuple(self._ids[rule] for rule in place.judge(key))
+            place.memo.keep(key, ids)
+        return ids
+
+    def matched_fields(self, rule_id: str, fields: Mapping[str, Any]) -> Fields:
+        """The values because of which the rule matches: those of the atoms that hold and count."""
+        with self.lock:
+            names = positive_fields(self.pack.conditions[rule_id], self._holds, fields)
+        return {name: fields[name] for name in sorted(names) if fields.get(name) is not None}
+
+    def explain(self, rule_id: str, fields: Mapping[str, Any]) -> Explanation:
+        """The rule's condition as a tree, each part true or false for this event."""
+        with self.lock:
+            return explanation(self.pack.conditions[rule_id], self.pack.fields, self._holds, fields)
+
+    def over_budget(self) -> dict[str, int]:
+        """Rule id to how often one of its expressions was over the budget of ``re`` (see decision 0003)."""
+        slow = {
+            (name, number): times
+            for name, field in self._fields.items()
+            for number, times in field.over_budget.items()
+        }
+        found: Counter[str] = Counter()
+        if slow:
+            for rule_id, condition in self.pack.conditions.items():
+                for leaf in set(leaves(condition)):
+                    found[rule_id] += slow.get(leaf, 0)
+        return {rule_id: times for rule_id, times in found.items() if times}
+
+    def _holds(self, name: str, number: int, fields: Mapping[str, Any]) -> bool:
+        """Whether one atom holds for an event."""
+        atom = self.pack.fields[name].atoms[number]
+        if atom.kind == "reference":
+            return bool(self.derived[_reference(name, atom.spec)].of(fields))
+        if name == KEYWORDS:
+            return number in self.derived[KEYWORDS].of(fields)
+        return number in self._fields[name].of(fields.get(name, ABSENT))
+
+    def _test(self, node: Node) -> Test:
+        """A rule's condition in the matcher's form; references become pseudo fields."""
+        kind = node[0]
+        if kind == "atom":
+            atom = self.pack.fields[node[1]].atoms[node[2]]
+            if atom.kind != "reference":
+                return ("any", node[1], frozenset((node[2],)))
+            pseudo = _reference(node[1], atom.spec)
+            if pseudo not in self.derived:
+                other, starts, ends = atom.spec
+                self.derived[pseudo] = ReferenceSignature(node[1], other, starts=starts, ends=ends)
+            return ("any", pseudo, frozenset((0,)))
+        parts = [self._test(child) for child in children(node)]
+        if kind == "and":
+            return both(parts)
+        if kind == "or":
+            return either(parts)
+        return negated(parts[0]) if kind == "not" else parts[0]
+
+
+def _reference(name: str, spec: tuple[str, bool, bool]) -> str:
+    """The name of the pseudo field for a reference; no event has such a name."""
+    return f"\x00{name}\x00{spec}"

@@ -1,0 +1,93 @@
+"""RawRecord, Event, Match, Signal: what happened, and what a rule said of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Scalar = str | int | float | bool
+Value = Scalar | list[Any]  # a field's value: a scalar or a list of scalars
+Fields = dict[str, Value]  # flat: dotted ECS names to values; an absent field is absent, never None
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """Bytes as the source wrote them, and how they came."""
+
+    raw: bytes
+    source: str  # the reader's name, or "auto"
+    received_at: datetime  # our clock
+    agent: str = ""  # agent id, or the shipper's token name
+    incarnation: str = ""  # random hex made with the agent's spool
+    stream: str = ""
+    sequence: int = 0  # within the stream, from 1
+    collected_at: datetime | None = None  # the agent's clock
+    host: str = ""  # the agent's host name
+    zone: str = "Asia/Ho_Chi_Minh"  # of times written without one
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, in ECS 9 field names.
+
+    A reader fills the first four; the flow stamps the rest. ``fields`` holds flat dotted names (see
+    ``soc.normalise.fields``). Event time and arrival time are both kept.
+    """
+
+    source: str  # the reader that made it
+    observed_at: datetime  # the source's clock, aware UTC
+    fields: Fields
+    raw: bytes
+    id: str = ""
+    received_at: datetime = EPOCH  # our clock, aware UTC
+    agency_id: str | None = None  # None: unowned
+    system_id: str | None = None
+    level: int = 0  # security level of the system 1-5; 0 unknown
+    host: str = ""
+
+
+def event_id(agent: str, incarnation: str, stream: str, sequence: int, ordinal: int) -> str:
+    """The id of the ``ordinal``-th event (from 0) of a numbered record: 32 hex digits.
+
+    >>> event_id("a", "00", "s", 1, 0) == event_id("a", "00", "s", 1, 0)
+    True
+    """
+    key = f"{agent}\x1f{incarnation}\x1f{stream}\x1f{sequence}\x1f{ordinal}".encode()
+    return hashlib.blake2b(key, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule matched an event; ``fields`` are the event's values that the rule's condition looked at."""
+
+    rule_id: str
+    event_id: str
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A match kept in the records. The id is the hash of rule and event, so a repeat is the same signal."""
+
+    id: str
+    rule_id: str
+    rule_title: str
+    level: str  # Sigma: informational low medium high critical
+    event_id: str
+    observed_at: datetime
+    received_at: datetime
+    agency_id: str | None
+    system_id: str | None
+    system_level: int
+    host: str
+    entity: str  # "host:SXD-FS01", "source.ip:203.0.113.7": what the rule's alert is about
+    fields: Fields = field(default_factory=dict)
+
+
+def signal_id(rule_id: str, event_id: str) -> str:
+    """32 hex digits."""
+    return hashlib.blake2b(f"{rule_id}\x1f{event_id}".encode(), digest_size=16).hexdigest()

@@ -1,0 +1,1 @@
+"""Records in SQL: one module a noun, SQLite and PostgreSQL alike."""

@@ -1,0 +1,5 @@
+"""Imports every module of rows, so that ``Base.metadata`` is whole."""
+
+from soc.records import accounts, agents, alerts, batches, cases, jobs, outbox, register
+
+__all__ = ["accounts", "agents", "alerts", "batches", "cases", "jobs", "outbox", "register"]

@@ -1,0 +1,1 @@
+"""The register: agencies, their contacts, shared systems with their dossiers, assets and address ranges."""

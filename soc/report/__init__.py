@@ -1,0 +1,1 @@
+"""Forms filled from cases, documents made from forms, and their way to the national centre."""

@@ -1,0 +1,93 @@
+"""Settings, read once at the edge: environment (``SOC_*``) over ``soc.yaml`` in ``SOC_HOME`` over these defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """The settings of one site. Sizes are bytes, times seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="SOC_", extra="forbid")
+
+    home: Path = Field(Path("var"), description="Folder of all state.")
+    host: str = Field("127.0.0.1", description="Address the console listens on.")
+    port: int = Field(8600, description="Console and API.")
+    door_host: str = Field("127.0.0.1", description="Address the door listens on.")
+    door_port: int = Field(8601, description="Agents' door (HTTPS, the platform's own CA).")
+    national_port: int = Field(
+        8602, description="Built-in fake national centre of the demo site, loopback only."
+    )
+    national_url: str = Field(
+        "",
+        description="Where reports to the national centre are posted; empty: the built-in fake one in the demo, "
+        "else nothing is sent.",
+    )
+    demo: bool = Field(
+        False, description="Load the demo province and run the fake national centre."
+    )
+    own_agent: bool = Field(True, description="`soc up` also runs this machine's own agent.")
+    own_system: str = Field(
+        "",
+        description="Register key of the system this machine belongs to; empty: found by host name.",
+    )
+    database: str = Field(
+        "", description="SQLAlchemy URL of the records; empty: soc.sqlite in the home."
+    )
+    rules: list[Path] = Field(
+        default_factory=list, description="Rule folders; empty means the shipped rules/."
+    )
+    playbooks: Path | None = Field(
+        None, description="Playbook folder; empty means the shipped playbooks/."
+    )
+    zone: str = Field(
+        "Asia/Ho_Chi_Minh", description="Zone of the pages and of times written without one."
+    )
+    retention_months: dict[str, int] = Field(
+        default_factory=lambda: {"short": 1, "level3": 3, "level4": 6, "level5": 12, "own": 12},
+        description="Months each retention class is kept (never under 30 days).",
+    )
+    max_batch_bytes: int = Field(16 * 2**20, description="Largest compressed batch the door takes.")
+    max_batch_plain_bytes: int = Field(64 * 2**20, description="Largest batch after decompression.")
+    max_record_bytes: int = Field(
+        2**20, description="Larger records are set aside with their bytes."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home.absolute() / 'soc.sqlite'}"
+
+    @property
+    def events_home(self) -> Path:
+        return self.home / "events"
+
+    @property
+    def packs_home(self) -> Path:
+        return self.home / "packs"
+
+    @property
+    def keys_home(self) -> Path:
+        return self.home / "keys"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then ``soc.yaml``."""
+        yaml_file = Path(os.environ.get("SOC_HOME", "var")) / "soc.yaml"
+        return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file))

@@ -1,0 +1,90 @@
+"""The worker: alerts from signals, jobs, the outbox, current rules; and in the demo the fake national centre."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from soc.alert.join import Joiner
+from soc.records.database import Database
+from soc.report.national.link import NationalHttp
+from soc.report.national.outbox import Outbox
+from soc.respond.playbook_desk import release_expired_steps
+from soc.settings import Settings
+from soc.site.rules import RuleKeeper
+from soc.tasks.in_process import InProcessQueue
+from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
+
+
+def work_cycle(settings: Settings, database: Database) -> WorkCycle:
+    """The duties of a small site's worker."""
+    joiner = Joiner(database)
+    queue = InProcessQueue(database)
+    outbox = Outbox(database, [NationalHttp(url)] if (url := national_url(settings)) else [])
+    rules = RuleKeeper(settings, database)
+    beat = keep_heartbeat(database, "work", lambda: cycle.heartbeat())
+    cycle = WorkCycle(
+        [
+            Duty("join", timedelta(seconds=0.25), joiner.join),
+            Duty("jobs", timedelta(seconds=1), queue.run_due, apart=True),
+            Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
+            Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
+            Duty("reaper", timedelta(seconds=10), queue.reap),
+            Duty("steps", timedelta(seconds=10), lambda now: release_expired_steps(database, now)),
+            Duty("heartbeat", timedelta(seconds=5), beat),
+        ]
+    )
+    return cycle
+
+
+def national_url(settings: Settings) -> str:
+    """Where reports go: the configured centre, in the demo the built-in one, else nowhere."""
+    if settings.national_url or not settings.demo:
+        return settings.national_url
+    return f"http://127.0.0.1:{settings.national_port}"
+
+
+@contextmanager
+def built_in_centre(settings: Settings) -> Iterator[None]:
+    """Run the fake national centre in a thread while the demo needs it."""
+    if not settings.demo or settings.national_url:
+        yield
+        return
+    import uvicorn
+
+    from soc.report.national.fake_centre import fake_centre
+
+    app = fake_centre(settings.home / "national")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=settings.national_port,
+            log_level="warning",
+            access_log=False,
+        )
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, name="fake-centre")
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def run_work(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; the duty at hand is finished first."""
+    database = Database(settings.database_url)
+    cycle = work_cycle(settings, database)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: cycle.stop())
+    try:
+        with built_in_centre(settings):
+            cycle.run()
+    finally:
+        database.close()

@@ -1,0 +1,1 @@
+"""Events by time, found by Lucene query strings: the embedded store (tantivy)."""

@@ -1,0 +1,1 @@
+"""Jobs by name, and the duties of the worker process."""

@@ -1,0 +1,89 @@
+"""``soc rules``: list, check, explain, test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.testing
+
+from soc.cli.rules import app
+from tests.detect.builders import ID, rule, write, write_rules
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled rules go to the test's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    source = {"product": "test", "service": "unit"}
+    detection = {"admin": {"user.name": "root"}, "condition": "admin"}
+    return write_rules(tmp_path / "rules", [rule(1, detection, logsource=source)])
+
+
+def run(*arguments: Any) -> tuple[int, str]:
+    done = typer.testing.CliRunner().invoke(app, [str(one) for one in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+def event(**fields: Any) -> dict[str, Any]:
+    return {"event.dataset": "test.unit", **fields}
+
+
+def test_list_names_the_active_rules(rules: Path) -> None:
+    code, said = run("list", "--rules", rules)
+    assert code == 0
+    assert said.split() == [ID.format(1), "high", "Rule", "1"]
+
+
+def test_list_as_json_is_one_rule_a_line(rules: Path) -> None:
+    (line,) = run("list", "--rules", rules, "--json")[1].splitlines()
+    assert json.loads(line)["title"] == "Rule 1"
+
+
+def test_check_names_place_and_remedy_and_fails(rules: Path) -> None:
+    write(rules, "bad.yml", "title: x\nlevel: a: b\n")
+    code, said = run("check", "--rules", rules)
+    assert code == 1
+    assert "bad.yml:2:9" in said
+    assert "quotes" in said
+    assert "1 rules active, 1 refused, 0 cannot match" in said
+
+
+def test_check_names_rules_that_cannot_match_without_failing(rules: Path) -> None:
+    detection = {"s": {"no.such": "x"}, "condition": "s"}
+    write_rules(rules / "more", [rule(2, detection)])
+    code, said = run("check", "--rules", rules)
+    assert code == 0
+    assert "cannot match: no event has the field no.such" in said
+
+
+def test_explain_shows_why_a_rule_stays_quiet(rules: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, "event.json", json.dumps(event(**{"user.name": "an"})))
+    code, said = run("explain", ID.format(1), path, "--rules", rules)
+    assert code == 0
+    assert "does not match" in said
+    assert "✓ log source" in said
+    assert "✗ admin" in said
+    assert "is 'an'" in said
+
+
+def test_explain_of_an_unknown_rule_is_wrong_use(rules: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, "event.json", "{}")
+    assert run("explain", ID.format(9), path, "--rules", rules)[0] == 2
+
+
+@pytest.mark.parametrize(("expect", "code"), [("match", 0), ("quiet", 1)])
+def test_cases_are_run_in_the_engine(rules: Path, expect: str, code: int) -> None:
+    case = {"expect": expect, "why": "root logs in", "event": event(**{"user.name": "root"})}
+    write(rules, "rule_0000.cases.jsonl", json.dumps(case))
+    found, said = run("test", "--rules", rules)
+    assert found == code
+    assert ("root logs in" in said) is (code == 1)

@@ -111,23 +111,29 @@ def current(who: Annotated[SignedIn, Depends(current_even_if_owing)]) -> SignedI
     return who
 
 
-def require(permission: str) -> Callable[[Request, SignedIn], SignedIn]:
-    """A dependency that lets only roles with ``permission`` pass; a refusal is audited.
+def insist(request: Request, who: SignedIn, permission: str) -> None:
+    """Go on only with ``permission``; a refusal is audited.
 
     Raises:
         NotAllowed: the role does not permit it (403).
     """
+    if who.may(permission):
+        return
+    access_of(request).note_denied(
+        who.identity,
+        permission,
+        f"{request.method} {request.url.path}",
+        visitor=visitor_of(request),
+        now=now_of(request),
+    )
+    raise NotAllowed(f"the role {who.role} does not permit {permission}")
+
+
+def require(permission: str) -> Callable[[Request, SignedIn], SignedIn]:
+    """A dependency that lets only roles with ``permission`` pass; see ``insist``."""
 
     def allowed(request: Request, who: Annotated[SignedIn, Depends(current)]) -> SignedIn:
-        if not who.may(permission):
-            access_of(request).note_denied(
-                who.identity,
-                permission,
-                f"{request.method} {request.url.path}",
-                visitor=visitor_of(request),
-                now=now_of(request),
-            )
-            raise NotAllowed(f"the role {who.role} does not permit {permission}")
+        insist(request, who, permission)
         return who
 
     allowed.__dict__["permission"] = permission  # read by the test that walks every route

@@ -166,7 +166,8 @@ class FieldMatcher:
         return found
 
     def _many(self, values: list[Any]) -> Signature:
-        """Any value holds; an empty list is null."""
+        """Any value holds. Nulls among the values do not count; a list of nothing else is null."""
+        values = [value for value in values if value is not None]
         if not values:
             return self.null
         if len(values) == 1:

@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -111,6 +112,7 @@ class Nonces:
     def __init__(self, limit_per_agent: int = NONCES_OF_ONE_AGENT) -> None:
         self._limit = limit_per_agent
         self._seen: dict[str, OrderedDict[str, datetime]] = {}
+        self._lock = threading.Lock()  # an agent may have several requests on the way
 
     def take(self, key_id: str, nonce: str, until: datetime, now: datetime) -> None:
         """Remember a nonce until it is too old to be accepted anyway.
@@ -119,14 +121,15 @@ class Nonces:
             NotAuthenticated: it was used before.
             Overloaded: this agent used too many of late.
         """
-        seen = self._seen.setdefault(key_id, OrderedDict())
-        while seen and next(iter(seen.values())) < now:
-            seen.popitem(last=False)
-        if nonce in seen:
-            raise NotAuthenticated("this nonce was used before")
-        if len(seen) >= self._limit:
-            raise Overloaded("too many requests of one agent", retry_after_seconds=60)
-        seen[nonce] = max(until, seen[next(reversed(seen))]) if seen else until
+        with self._lock:
+            seen = self._seen.setdefault(key_id, OrderedDict())
+            while seen and next(iter(seen.values())) < now:
+                seen.popitem(last=False)
+            if nonce in seen:
+                raise NotAuthenticated("this nonce was used before")
+            if len(seen) >= self._limit:
+                raise Overloaded("too many requests of one agent", retry_after_seconds=60)
+            seen[nonce] = max(until, seen[next(reversed(seen))]) if seen else until
 
 
 class Verifier:

@@ -123,6 +123,23 @@ def test_the_playbook_runs_step_by_step_from_the_page(app, site) -> None:
     assert states["isolate"] == "running"
 
 
+def test_a_step_that_sends_a_report_needs_the_right_to_send(app, site) -> None:
+    """An analyst runs the playbook, but what leaves the province needs the manager, by page and by API."""
+    run = site.parts.cases.find(PROVINCE, site.case_id).runs[0].row.id
+    page = f"/cases/{site.case_id}/runs/{run}/send_first_report/finish"
+    assert send(signed_in(app), page).status_code == 403
+    assert send(signed_in(app, "quanly"), page).status_code != 403
+    token = {"name": "thuha", "password": PASSWORD}
+    client = TestClient(app, base_url="http://127.0.0.1")
+    bearer = client.post("/api/v1/session", json=token).json()["token"]
+    answer = client.post(
+        f"/api/v1/cases/{site.case_id}/runs/{run}/steps/send_first_report/finish",
+        json={},
+        headers={"Authorization": f"Bearer {bearer}"},
+    )
+    assert answer.status_code == 403, answer.text
+
+
 def test_only_changed_form_fields_become_facts(app, site) -> None:
     """What comes from the register stays live."""
     client = signed_in(app)

@@ -116,6 +116,8 @@ YES, NO = True, False
         ({"f": None}, "", NO),
         ({"f": None}, None, YES),
         ({"f": None}, [], YES),
+        ({"f": None}, [None], YES),
+        ({"f": None}, ["a", None], NO),
         ({"f|exists": True}, "", YES),
         ({"f|exists": True}, None, YES),
         ({"f|exists": False}, "x", NO),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 
@@ -166,3 +167,17 @@ def test_old_nonces_make_room():
     nonces.take("ag-1", "n1", later + timedelta(seconds=300), later)
     with pytest.raises(NotAuthenticated, match="used before"):
         nonces.take("ag-1", "n1", later + timedelta(seconds=300), later)
+
+
+def test_of_many_at_once_a_nonce_serves_one(verifier, agent):
+    """Eight threads with the same request, again and again: one of them is let in each time."""
+    for number in range(40):
+        headers = agent.headers("POST", "/v1/batches", BODY, created=NOW, nonce=f"same-{number}")
+
+        def one(_: int, headers=headers) -> bool:
+            with suppress(NotAuthenticated):
+                return verify(verifier, headers) is agent.row
+            return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(one, range(8))) == 1

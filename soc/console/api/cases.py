@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from soc.console.api.shapes import Case as CaseShape
 from soc.console.api.shapes import Cases, Made, WholeCase
 from soc.console.deps import SignedIn, require
 from soc.console.parts import Parts
+from soc.console.steps import step_to_finish
 from soc.errors import NotFound
 from soc.model.case import CaseStatus
+from soc.respond.case_views import CaseView
 
 router = APIRouter(tags=["cases"])
 Reader = Annotated[SignedIn, Depends(require("cases.read"))]
@@ -143,9 +145,16 @@ def begin_step(parts: Parts, who: Actor, case_id: str, run_id: str, step_id: str
 
 @router.post("/cases/{case_id}/runs/{run_id}/steps/{step_id}/finish", name="api_step_finish")
 def finish_step(
-    parts: Parts, who: Actor, case_id: str, run_id: str, step_id: str, finish: Finish
+    request: Request,
+    parts: Parts,
+    who: Actor,
+    case_id: str,
+    run_id: str,
+    step_id: str,
+    finish: Finish,
 ) -> WholeCase:
     """Finish a step with what its inputs ask for; its automatic action runs."""
+    step_to_finish(request, who, _found(parts, who, case_id), run_id, step_id)
     parts.cases.finish_step(
         who.scope, run_id, step_id, result=finish.result, note=finish.note, now=parts.clock()
     )
@@ -173,7 +182,11 @@ def send_report(parts: Parts, who: Sender, document_id: str) -> Made:
 
 
 def _whole(parts: Parts, who: SignedIn, case_id: str) -> WholeCase:
+    return WholeCase.of(_found(parts, who, case_id))
+
+
+def _found(parts: Parts, who: SignedIn, case_id: str) -> CaseView:
     view = parts.cases.find(who.scope, case_id, now=parts.clock())
     if view is None:
         raise NotFound("case", case_id)
-    return WholeCase.of(view)
+    return view

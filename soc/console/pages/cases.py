@@ -14,6 +14,7 @@ from soc.console import toasts
 from soc.console.deps import SignedIn, require
 from soc.console.forms import Sent, changed, values_of
 from soc.console.parts import ConsoleParts, Parts
+from soc.console.steps import step_to_finish
 from soc.console.view import render
 from soc.errors import FormError, NotFound
 from soc.model.case import CaseStatus
@@ -191,6 +192,7 @@ def begin_step(
 
 @router.post("/cases/{case_id}/runs/{run_id}/{step_id}/finish", name="step_finish")
 def finish_step(
+    request: Request,
     parts: Parts,
     who: Actor,
     case_id: str,
@@ -200,7 +202,7 @@ def finish_step(
     note: Annotated[str, Form(max_length=8000)] = "",
 ) -> RedirectResponse:
     """Finish a step with what its inputs ask for; its automatic action runs."""
-    step = step_of(_run(parts, who, case_id, run_id).row.playbook, step_id)
+    step = step_to_finish(request, who, _found(parts, who, case_id), run_id, step_id)
     kinds = {one["id"]: one["kind"] for one in inputs_of(step)}
     result = values_of(sent, kinds, prefix=STEP)
     parts.cases.finish_step(
@@ -272,13 +274,6 @@ def _found(parts: ConsoleParts, who: SignedIn, case_id: str) -> CaseView:
     if view is None:
         raise NotFound("case", case_id)
     return view
-
-
-def _run(parts: ConsoleParts, who: SignedIn, case_id: str, run_id: str) -> RunView:
-    for run in _found(parts, who, case_id).runs:
-        if run.row.id == run_id:
-            return run
-    raise NotFound("playbook run", run_id)
 
 
 def _form(parts: ConsoleParts, who: SignedIn, case: CaseRow) -> dict[str, Any]:

@@ -201,8 +201,8 @@ def ask_door(settings: Settings, ids: list[str]) -> dict[str, Any]:
     import urllib.error
     import urllib.request
 
-    from soc.cli.door import ADMIN_FILE
     from soc.errors import SettingsError
+    from soc.site.door import ADMIN_FILE
 
     url = f"https://localhost:{settings.door_port}/v1/admin/replay"
     try:

@@ -77,6 +77,8 @@ class Matcher:
         self._gate_memo: Memo[_Place] = Memo(max(1, tuples_each // 16))
         self._places: dict[tuple[Signature, ...], _Place] = {}
         self._gate_recent = self._gate_memo.recent
+        self._positive: Memo[tuple[str, ...]] = Memo(tuples_each)
+        self._looked_at: dict[str, tuple[str, ...]] = {}
 
     def access(self, name: str) -> Access:
         """How to get the signature of a plain field."""
@@ -148,8 +150,31 @@ class Matcher:
     def matched_fields(self, rule_id: str, fields: Mapping[str, Any]) -> Fields:
         """The values because of which the rule matches: those of the atoms that hold and count."""
         with self.lock:
-            names = positive_fields(self.pack.conditions[rule_id], self._holds, fields)
-        return {name: fields[name] for name in sorted(names) if fields.get(name) is not None}
+            names = self._positive_fields(rule_id, fields)
+        return {name: fields[name] for name in names if fields.get(name) is not None}
+
+    def _positive_fields(self, rule_id: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+        """Remembered by the signatures of the rule's fields: a rule that matches often matches alike."""
+        condition = self.pack.conditions[rule_id]
+        looked_at = self._looked_at.get(rule_id)
+        if looked_at is None:
+            looked_at = self._looked_at[rule_id] = self._plain_fields(condition)
+        if not looked_at:
+            return tuple(sorted(positive_fields(condition, self._holds, fields)))
+        of = (self._fields[name].of(fields.get(name, ABSENT)) for name in looked_at)
+        key = (rule_id, *of)
+        names = self._positive.recent.get(key) or self._positive.older(key)
+        if names is None:
+            names = tuple(sorted(positive_fields(condition, self._holds, fields)))
+            self._positive.keep(key, names)
+        return names
+
+    def _plain_fields(self, condition: Node) -> tuple[str, ...]:
+        """The fields that alone decide; none where keywords or references look at others too."""
+        tests = [(name, self.pack.fields[name].atoms[number]) for name, number in leaves(condition)]
+        if any(name == KEYWORDS or atom.kind == "reference" for name, atom in tests):
+            return ()
+        return tuple(sorted({name for name, _ in tests}))
 
     def explain(self, rule_id: str, fields: Mapping[str, Any]) -> Explanation:
         """The rule's condition as a tree, each part true or false for this event."""

@@ -2,7 +2,7 @@
 
 ```yaml
 groups:
-  default: {inputs: [{input: journal}, {input: process}]}
+  default: {inputs: [{kind: journal}, {kind: audit}]}
 ```
 """
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 WAITING_BYTES = 96 * 2**20  # of decompressed batches, in memory
-GROUP_BYTES = 8 * 2**20  # one commit: about a second of work
+GROUP_BYTES = 16 * 2**20  # one commit: one or two seconds of work
 GROUP_BATCHES = 256
 _FAILURES_IN_A_ROW = 3  # then the fault is ours (a full disk), not a batch's
 

@@ -16,6 +16,7 @@ def door() -> None:
     import soc.flow
     import soc.receive.door
     import soc.register.ownership
+    import soc.site.door
     import soc.store.embedded  # noqa: F401
     from soc.cli import door
     from soc.collect import discovery

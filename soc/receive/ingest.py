@@ -179,22 +179,56 @@ class Ingest:
                 self._changed.wait()
 
     def _take(self, group: list[_Waiting], committer: ThreadPoolExecutor) -> None:
-        """Prepare a group while the one before it is committed, then have it committed."""
-        ahead = self._flying.prepared if self._flying is not None else None
-        batches = [waiting.batch for waiting in group]
-        try:
-            prepared = self._flow.prepare(batches, datetime.now(UTC), ahead)
-        except Exception as error:  # the worker loop: each alone will show whose fault it is
-            self._note_failure(error, group)
+        """Prepare a group, and what comes meanwhile, while the one before it is committed; then have it committed."""
+        prepared = self._prepare(group, self._flying.prepared if self._flying is not None else None)
+        while prepared is not None and (more := self._more(group)):
+            assert self._flying is not None  # only then there is more
+            behind = self._prepare(more, self._flying.prepared.joined(prepared))
+            if behind is not None and behind.rules_digest == prepared.rules_digest:
+                prepared = prepared.joined(behind)
+                group = [*group, *more]
+                continue
+            if self._send_off(group, prepared, committer):
+                self._take(more, committer)  # by the new rules, or to see whose fault it was
+            else:
+                self._take_alone(more)
+            return
+        if prepared is None:
             self._land()
             self._take_alone(group)
-            return
+        else:
+            self._send_off(group, prepared, committer)
+
+    def _prepare(self, group: list[_Waiting], ahead: Prepared | None) -> Prepared | None:
+        try:
+            return self._flow.prepare(
+                [waiting.batch for waiting in group], datetime.now(UTC), ahead
+            )
+        except Exception as error:  # the worker loop: each alone will show whose fault it is
+            self._note_failure(error, group)
+            return None
+
+    def _more(self, group: list[_Waiting]) -> list[_Waiting]:
+        """Batches that came while the group before this one is still being committed, if there is room for them."""
+        with self._changed:
+            busy = self._flying is not None and not self._flying.landed.done()
+            full = sum(waiting.batch.size_bytes for waiting in group) >= GROUP_BYTES
+            if not busy or full or not self._queue or isinstance(self._queue[0], _Call):
+                return []
+            more = self._next_group()
+            return [] if isinstance(more, _Call) else more
+
+    def _send_off(
+        self, group: list[_Waiting], prepared: Prepared, committer: ThreadPoolExecutor
+    ) -> bool:
+        """Commit a prepared group as soon as the one before it is stored; without that it is prepared again."""
         if not self._land():
             self._take_alone(group)
-            return
+            return False
         landed = committer.submit(self._commit, group, prepared)
         self._flying = _Flying(prepared, group, landed)
         landed.add_done_callback(self._wake)
+        return True
 
     def _wake(self, _: Future[bool]) -> None:
         with self._changed:

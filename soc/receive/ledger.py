@@ -38,6 +38,7 @@ from soc.records.database import Database
 
 DONE_KEPT = timedelta(days=7)
 CLOCK_SET_BACK = timedelta(minutes=5)  # more than this is believed
+_STREAMS_AT_ONCE = 500  # in one query
 _STREAMS_IN_MEMORY = 100_000
 _DOOR = Scope.province("door")
 
@@ -197,16 +198,20 @@ class Ledger:
             if unknown:
                 self._fetch(batch.agent.id, batch.header.incarnation, unknown)
 
-    def _fetch(self, agent_id: str, incarnation: str, keys: Iterable[StreamKey]) -> None:
+    def _fetch(self, agent_id: str, incarnation: str, keys: Sequence[StreamKey]) -> None:
         with self._database.session(_DOOR) as session:
-            rows = session.scalars(
-                select(StreamRow).where(
-                    StreamRow.agent_id == agent_id, StreamRow.incarnation == incarnation
+            for start in range(0, len(keys), _STREAMS_AT_ONCE):
+                some = keys[start : start + _STREAMS_AT_ONCE]
+                rows = session.scalars(
+                    select(StreamRow).where(
+                        StreamRow.agent_id == agent_id,
+                        StreamRow.incarnation == incarnation,
+                        StreamRow.name.in_([key[2] for key in some]),
+                    )
                 )
-            ).all()
-        found = {row.name: StreamState.from_row(row) for row in rows}
-        for key in keys:
-            self._streams[key] = found.get(key[2]) or StreamState()
+                found = {row.name: StreamState.from_row(row) for row in rows}
+                for key in some:
+                    self._streams[key] = found.get(key[2]) or StreamState()
 
     # ── 1: open ──────────────────────────────────────────────────────────────────────────────────────────────────
 

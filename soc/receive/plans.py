@@ -129,3 +129,17 @@ class Prepared:
     repeated: list[Event]  # of records that may be stored already
     signals: list[Signal]
     rules_digest: str
+
+    def joined(self, later: Prepared) -> Prepared:
+        """This group and one that was prepared behind it, by the same rules, as one."""
+        in_hand = {key: dict(numbers) for key, numbers in self.in_hand.items()}
+        for key, numbers in later.in_hand.items():
+            in_hand.setdefault(key, {}).update(numbers)
+        return Prepared(
+            [*self.plans, *later.plans],
+            in_hand,
+            [*self.fresh, *later.fresh],
+            [*self.repeated, *later.repeated],
+            [*self.signals, *later.signals],
+            self.rules_digest,
+        )

@@ -51,9 +51,17 @@ def page(browser, console):
     page.fill("[name=password]", PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
+    ready(page)
     yield page
     context.close()
     assert complaints == []
+
+
+def ready(page, address: str = "") -> None:
+    """Go to a page (or stay) and wait until its scripts listen: a key before that is the plain page's."""
+    if address:
+        page.goto(address)
+    page.wait_for_selector("html[data-ready]", state="attached")
 
 
 def test_the_alert_is_opened_and_acknowledged_by_keyboard_and_the_language_switched(
@@ -63,6 +71,7 @@ def test_the_alert_is_opened_and_acknowledged_by_keyboard_and_the_language_switc
     page.keyboard.press("g")
     page.keyboard.press("a")
     page.wait_for_url("**/alerts")
+    ready(page)
     page.keyboard.press("j")
     page.keyboard.press("j")
     wanted = page.locator("tr.cursor").get_attribute("id")
@@ -80,7 +89,7 @@ def test_the_alert_is_opened_and_acknowledged_by_keyboard_and_the_language_switc
 
 def test_escape_closes_the_detail_and_focus_goes_back_to_its_row(page) -> None:
     """The reader is where they were."""
-    page.goto("/alerts")
+    ready(page, "/alerts")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_selector("#flyout [data-detail]")
@@ -92,7 +101,7 @@ def test_escape_closes_the_detail_and_focus_goes_back_to_its_row(page) -> None:
 
 def test_x_selects_rows_for_the_bar_of_acts(page) -> None:
     """It appears with the first and counts."""
-    page.goto("/alerts")
+    ready(page, "/alerts")
     assert not page.locator("[data-bulk]").is_visible()
     page.keyboard.press("x")
     page.keyboard.press("j")
@@ -102,7 +111,7 @@ def test_x_selects_rows_for_the_bar_of_acts(page) -> None:
 
 def test_f_moves_to_the_reason_box_and_submits_nothing(page, console) -> None:
     """False positive is chosen; the alert stays open."""
-    page.goto("/alerts/CB-000009")
+    ready(page, "/alerts/CB-000009")
     page.keyboard.press("f")
     assert page.evaluate("document.activeElement.name") == "reason"
     assert page.locator("[name=disposition]").input_value() == "false_positive"
@@ -111,7 +120,7 @@ def test_f_moves_to_the_reason_box_and_submits_nothing(page, console) -> None:
 
 def test_the_theme_changes_at_once_and_stays(page) -> None:
     """Also on the next page, drawn so by the server."""
-    page.goto("/alerts")
+    ready(page, "/alerts")
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
     with page.expect_response("**/preferences"):
         page.click("form[data-theme-form] button")
@@ -122,7 +131,7 @@ def test_the_theme_changes_at_once_and_stays(page) -> None:
 
 def test_a_bar_of_the_histogram_narrows_the_search(page) -> None:
     """One click, and the range stands in the address."""
-    page.goto("/search")
+    ready(page, "/search")
     page.locator(".histogram a").last.click()
     page.wait_for_url("**start=**")
     assert page.locator(".hits tbody tr").count() > 0
@@ -130,7 +139,7 @@ def test_a_bar_of_the_histogram_narrows_the_search(page) -> None:
 
 def test_new_alerts_wait_behind_a_chip(page, console) -> None:
     """Nothing moves in the list; the chip counts."""
-    page.goto("/alerts")
+    ready(page, "/alerts")
     rows = page.locator("tr[id]").count()
     parts = console[1].parts
     story = replace(STORIES[5], rule="r-new", host="may-moi", minutes=0.0)

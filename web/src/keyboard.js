@@ -2,7 +2,7 @@
 import { closeFlyout, isOpen, openRow } from "./flyout.js";
 import { choose, chosen, cursorRow, moveCursor } from "./selection.js";
 
-const PLACES = { h: "/", a: "/alerts", c: "/cases", s: "/search", d: "/health" };
+const PLACES = { h: "/", a: "/alerts", c: "/cases", s: "/search", d: "/collection" };
 const help = () => document.querySelector("[data-help-dialog]");
 const typing = (target) => Boolean(target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]"));
 

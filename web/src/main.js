@@ -14,4 +14,8 @@ keepSelection();
 keepFlyout();
 keepToasts();
 watchNewAlerts();
-listenToKeys();
+// htmx makes the page its own in a timer of its own; a key pressed before that would follow the plain link.
+setTimeout(() => {
+  listenToKeys();
+  document.documentElement.dataset.ready = "";
+});

@@ -7,6 +7,7 @@ signal that is joined after its alert was closed opens a new alert that follows 
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -35,11 +36,19 @@ class Joiner:
         self.database = database
 
     def join(self, now: datetime) -> int:
-        """Join what is waiting, oldest number first; returns how many signals were joined."""
+        """Join what is waiting, oldest number first; returns how many signals were joined.
+
+        Between two transactions it rests for as long as the last one took: on SQLite it shares the one write lock with
+        the door, which must not wait for alerts.
+        """
         joined = 0
-        while some := self._join_some(now):
+        while True:
+            began = time.monotonic()
+            some = self._join_some(now)
             joined += some
-        return joined
+            if some < AT_ONCE:
+                return joined
+            time.sleep(time.monotonic() - began)
 
     def _join_some(self, now: datetime) -> int:
         province = Scope.province()

@@ -15,7 +15,6 @@ import pytest
 from bench.running_site import processes_below, running_site, site_environment
 
 SOC_UP = [sys.executable, "-m", "soc.cli.main", "up"]
-SECOND_START_SECONDS = 10
 
 
 def refused(environment: dict[str, str]) -> str:
@@ -54,20 +53,17 @@ def test_a_wrong_setting_is_named_with_the_remedy(tmp_path: Path):
 
 
 @pytest.mark.slow
-def test_the_second_start_is_quick_and_ctrl_c_leaves_nothing_running(tmp_path: Path):
-    """Start, stop, start again: under ten seconds, the password shown once, no process left."""
+def test_a_site_starts_again_and_ctrl_c_leaves_nothing_running(tmp_path: Path):
+    """Start, stop, start again: the password shown once, no process left (bench/memory.py times it)."""
     with running_site(tmp_path / "site", "--demo") as first:
         assert first.password
-    began = time.monotonic()
     with running_site(tmp_path / "site", "--demo") as second:
-        seconds = time.monotonic() - began
         assert not second.password
         children = processes_below(second.process.pid)
         with urllib.request.urlopen(second.console + "/health", timeout=5) as reply:
             assert reply.status == 200
     assert second.process.returncode == 0
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
-    assert seconds < SECOND_START_SECONDS
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ group = typer.Typer(
 def soc() -> None:
     """The security operations centre of a province.
 
-    Example: soc scan --rules rules/ Security.evtx
+    Example: soc scan --rules rules/ --mapping ecs Security.evtx
     """
 
 

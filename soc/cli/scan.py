@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -81,7 +81,7 @@ def command(
         _fail(str(error))
     if not pack.rules:
         _say_refused(pack)
-        _fail("no usable rule in " + ", ".join(map(str, rules)))
+        _fail(_no_rules(pack, rules))
     scan = Scan(pack, source=source, table=output is Output.table)
     try:
         scan.run(inputs)
@@ -103,6 +103,15 @@ def _say_refused(pack: Pack) -> None:
     for one in pack.refused:
         hint = f" ({one.hint})" if one.hint else ""
         typer.echo(f"soc scan: rule refused: {one.place}: {one.reason}{hint}", err=True)
+
+
+def _no_rules(pack: Pack, rules: Sequence[Path]) -> str:
+    """Why nothing can match, with the first reason in full."""
+    where = ", ".join(map(str, rules))
+    if not pack.cannot_match:
+        return f"no usable rule in {where}"
+    first = pack.cannot_match[0]
+    return f"no rule in {where} can match; the first, {first.path}, is {first.reason}"
 
 
 class Scan:

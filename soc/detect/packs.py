@@ -27,7 +27,7 @@ from soc.detect.rule_text import rule_files
 from soc.errors import RuleError
 from soc.normalise.yaml_text import load_yaml
 
-FORMAT = 1  # of the pack file
+FORMAT = 2  # of the pack file
 MEANING = (
     *("atoms", "automata", "condition_text", "log_sources", "packs", "patterns"),
     *("rule_documents", "rule_text", "sigma_files"),

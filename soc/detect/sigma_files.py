@@ -150,15 +150,23 @@ class Loader:
             return
         atoms = RuleAtoms(document, self.placeholders)
         nodes = tuple(self._alternative(document, filters, one, atoms) for one in sources)
-        if self.mapping == "ecs":
-            unknown = tuple(sorted(name for name in atoms.fields() if not is_known(name)))
-            if unknown:
-                reason = f"no event has the field {', '.join(unknown)}"
-                self._cannot(facts, reason, unknown)
-                return
+        reason, fields = self._out_of_reach(atoms.fields(), gated=all(one.gate for one in sources))
+        if reason:
+            self._cannot(facts, reason, fields)
+            return
         self.loaded.facts[facts.id] = facts
         node = nodes[0] if len(nodes) == 1 else ("or", nodes)
         self.loaded.conditions[facts.id] = self._numbered(node)
+
+    def _out_of_reach(self, names: Iterable[str], *, gated: bool) -> tuple[str, tuple[str, ...]]:
+        """Why no event can have these fields under this mapping, and which they are; "" if it can."""
+        if self.mapping == "ecs":
+            unknown = tuple(sorted(name for name in names if not is_known(name)))
+            return (f"no event has the field {', '.join(unknown)}" if unknown else "", unknown)
+        in_ecs = tuple(sorted(name for name in names if "." in name and is_known(name)))
+        if not (in_ecs and gated):  # the gate asks for native names, which an ECS event has not
+            return "", ()
+        return f"written in ECS names ({', '.join(in_ecs)}): use --mapping ecs", in_ecs
 
     def _cannot(self, facts: RuleFacts, reason: str, fields: tuple[str, ...] = ()) -> None:
         self.loaded.cannot_match.append(

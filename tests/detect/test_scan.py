@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from soc.detect.packs import compile_pack
 from tests.detect.builders import ID, rule, write, write_rules
 from tests.detect.corpus_scan import run_scan, scan
 
@@ -232,3 +233,19 @@ def test_a_cut_evtx_file_is_named_and_read_as_far_as_it_goes(
     assert done.returncode == 0
     assert "cut short" in said
     assert "events read: 0" not in said
+
+
+def test_rules_in_ecs_names_are_told_to_use_the_ecs_mapping(tmp_path: Path) -> None:
+    """Loaded by native names they would be silent for ever."""
+    rule = tmp_path / "rules" / "a.yml"
+    rule.parent.mkdir()
+    rule.write_text(
+        "title: A\nid: 0b5f9a0e-5a5e-4f8a-9c0e-2d1f6f0a9a11\nstatus: test\n"
+        "logsource: {product: windows, category: process_creation}\n"
+        "detection: {a: {process.command_line|contains: x}, condition: a}\nlevel: low\n"
+    )
+    pack = compile_pack([rule.parent], mapping="native")
+    assert not pack.rules
+    (silent,) = pack.cannot_match
+    assert "--mapping ecs" in silent.reason
+    assert silent.fields == ("process.command_line",)

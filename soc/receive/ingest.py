@@ -210,10 +210,16 @@ class Ingest:
 
     def _more(self, group: list[_Waiting]) -> list[_Waiting]:
         """Batches that came while the group before this one is still being committed, if there is room for them."""
+        if sum(waiting.batch.size_bytes for waiting in group) >= GROUP_BYTES:
+            return []
         with self._changed:
-            busy = self._flying is not None and not self._flying.landed.done()
-            full = sum(waiting.batch.size_bytes for waiting in group) >= GROUP_BYTES
-            if not busy or full or not self._queue or isinstance(self._queue[0], _Call):
+            while self._flying is not None and not self._flying.landed.done():
+                if self._queue:
+                    break
+                self._changed.wait()  # for a batch, or for the landing
+            else:
+                return []
+            if isinstance(self._queue[0], _Call):
                 return []
             more = self._next_group()
             return [] if isinstance(more, _Call) else more

@@ -58,8 +58,11 @@ def create_token(
     uses: int = 1,
     lasts: timedelta = TOKEN_LASTS,
 ) -> Token:
-    """Make an enrolment token for ``uses`` agents of one owner; a relay may stamp only within ``prefixes``."""
-    token = Token(f"tk-{secrets.token_hex(6)}", secrets.token_urlsafe(32), now + lasts)
+    """Make an enrolment token for ``uses`` agents of one owner; a relay may stamp only within ``prefixes``.
+
+    The secret is hexadecimal: a command line would take one that begins with ``-`` for an option.
+    """
+    token = Token(f"tk-{secrets.token_hex(6)}", secrets.token_hex(32), now + lasts)
     with database.write(scope) as session:
         session.add(
             EnrolmentTokenRow(

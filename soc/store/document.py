@@ -35,6 +35,10 @@ SCHEMA_VERSION = 1
 LONGEST_VALUE = 8_191  # characters; longer values are kept and not indexed
 NOT_INDEXED = "soc.not_indexed"
 WORDS = "soc_words"  # the tokenizer: runs of letters and digits
+BREAK = "X"
+"""The word between two values in ``text``: folded text has no capital ASCII letter. The analyzer drops it and keeps its
+position, so no phrase reaches from one value into the next. One joined text costs a quarter less of the engine's time
+than 35 separate ones (measured)."""
 MICROSECOND = timedelta(microseconds=1)
 I64 = 2**63
 HEX_ID = re.compile(r"[0-9a-f]{32}")
@@ -66,8 +70,9 @@ def schema() -> tantivy.Schema:
 
 
 def words_analyzer() -> tantivy.TextAnalyzer:
-    """Runs of letters and digits; folding has been done before."""
-    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).build()
+    """Runs of letters and digits, without ``BREAK``; folding has been done before."""
+    words = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    return words.filter(tantivy.Filter.custom_stopword([BREAK])).build()
 
 
 @lru_cache(maxsize=65_536)
@@ -181,7 +186,7 @@ class _Page:
                 if kind is not IDENTITY:
                     self._put(name, key, kind, value)
             elif type(value) is str and len(value) <= LONGEST_VALUE:
-                x[key] = folded = fold(value)
+                x[key] = folded = value.lower() if value.isascii() else fold(value)
                 words.add(folded)
             elif type(value) is int and -I64 <= value < I64:
                 x[key] = value
@@ -234,8 +239,8 @@ def encode(event: Event, holds: Iterable[str] = ()) -> tantivy.Document:
     document.add_json("x", page.x)
     if page.w:
         document.add_json("w", page.w)
-    for value in page.words:
-        document.add_text("text", value)
+    if page.words:
+        document.add_text("text", f" {BREAK} ".join(page.words))
     for hold in holds:
         document.add_text("hold", hold)
     document.add_bytes("doc", pack(event, fields))

@@ -46,6 +46,11 @@ def test_only_the_hash_of_a_token_is_kept(database):
     )
 
 
+def test_a_token_can_stand_on_a_command_line(database):
+    secrets = [create_token(database, PROVINCE, NOW).secret for _ in range(20)]
+    assert all(secret.isalnum() and len(secret) == 64 for secret in secrets)
+
+
 def test_a_token_serves_as_often_as_it_says(database):
     """Then it is used up."""
     token = create_token(database, PROVINCE, NOW, uses=2)

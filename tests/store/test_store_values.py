@@ -91,3 +91,14 @@ def test_a_phrase_does_not_reach_from_one_value_into_the_next(store: EmbeddedSto
     store.append(PROVINCE, [event(1, {"tags": ["alpha beta", "gamma"]})])
     assert store.count(PROVINCE, '"alpha beta"') == 1
     assert store.count(PROVINCE, '"beta gamma" OR "gamma alpha"') == 0
+
+
+@pytest.mark.parametrize("query", ["x", "X", "?", "/./", '"beta x gamma"', '"gamma x alpha"'])
+def test_what_stands_between_two_values_is_no_word(store: EmbeddedStore, query: str):
+    store.append(PROVINCE, [event(1, {"tags": ["alpha beta", "gamma"]})])
+    assert store.count(PROVINCE, query) == 0
+
+
+def test_a_value_that_looks_like_the_break_is_found_as_a_word(store: EmbeddedStore):
+    store.append(PROVINCE, [event(1, {"tags": ["alpha X beta", "gamma"]})])
+    assert store.count(PROVINCE, '"alpha x beta" AND X AND x') == 1

@@ -13,6 +13,7 @@ SocError
 ├── Conflict             the thing has moved on               (409)
 ├── RuleError            a rule file cannot be used           (the others still load)
 ├── QueryError           a search text cannot be read         (400)
+├── IndicatorError       an indicator cannot be used          (named with its line; the others are taken)
 ├── RegisterError        the register file is refused         (nothing is changed)
 ├── PlaybookError        a playbook file or step is wrong     (shown on the case)
 ├── FormError            a form lacks required fields         (listed, nothing is sent)
@@ -116,6 +117,14 @@ class QueryError(SocError):
         self.reason, self.query, self.position = reason, query, position
         place = "" if position is None else f" at character {position + 1}"
         super().__init__(f"{reason}{place}: {query}")
+
+
+class IndicatorError(SocError):
+    """A value cannot be an indicator, or a file of indicators cannot be read."""
+
+    def __init__(self, reason: str, *, value: str = "") -> None:
+        self.reason, self.value = reason, value
+        super().__init__(reason + (f": {value[:120]!r}" if value else ""))
 
 
 class RegisterError(SocError):

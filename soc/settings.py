@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     playbooks: Path | None = Field(
         None, description="Playbook folder; empty means the shipped playbooks/."
     )
+    warning_lists: Path | None = Field(
+        None,
+        description="Folder of MISP warning lists (`*/list.json`): values that no indicator may alert on by itself; "
+        "empty: public resolvers only.",
+    )
     zone: str = Field(
         "Asia/Ho_Chi_Minh", description="Zone of the pages and of times written without one."
     )

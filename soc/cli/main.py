@@ -15,6 +15,7 @@ VERBS = {
     "doctor": "Say what is wrong with this site and what to do.",
     "scan": "Run the rule engine over files, with no server and no state.",
     "rules": "Check, list, explain and test detection rules.",
+    "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",
     "events": "Read, list and replay events.",
     "search": "Search the stored events.",
     "alerts": "List alerts.",

@@ -52,7 +52,16 @@ def entity_of(rule: RuleFacts, event: Event) -> str:
     The rule's ``custom.entity`` names the field; without it, or where the event lacks that field, it is the host and
     else the source address. An event with none of them is its own entity.
     """
-    for name in (rule.entity, *DEFAULT_ENTITY):
+    return _entity((rule.entity, *DEFAULT_ENTITY), event)
+
+
+def default_entity(event: Event) -> str:
+    """The same for what no rule names an entity of: the host, and else the source address."""
+    return _entity(DEFAULT_ENTITY, event)
+
+
+def _entity(names: Sequence[str], event: Event) -> str:
+    for name in names:
         value = _text(event.fields.get(name)) if name else ""
         if name == HOST:
             value = value or event.host

@@ -1,5 +1,15 @@
 """Imports every module of rows, so that ``Base.metadata`` is whole."""
 
-from soc.records import accounts, agents, alerts, batches, cases, jobs, outbox, register
+from soc.records import accounts, agents, alerts, batches, cases, indicators, jobs, outbox, register
 
-__all__ = ["accounts", "agents", "alerts", "batches", "cases", "jobs", "outbox", "register"]
+__all__ = [
+    "accounts",
+    "agents",
+    "alerts",
+    "batches",
+    "cases",
+    "indicators",
+    "jobs",
+    "outbox",
+    "register",
+]

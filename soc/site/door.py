@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from soc.collect.set_aside import rows_of
 from soc.detect.current import current_digest, load_current
+from soc.detect.indicators.current import CurrentWatch
 from soc.detect.judge import judge
 from soc.detect.matcher import Matcher
 from soc.flow import Flow, Rules
@@ -92,6 +93,9 @@ class DoorProcess:
             max_record_bytes=settings.max_record_bytes,
             reached=reached,
         )
+        self.watch = CurrentWatch(
+            database, ours=self._is_ours, warning_lists=settings.warning_lists
+        )
         self.ingest: Ingest = Ingest(self.flow)
         self.parts = DoorParts(
             database=database,
@@ -106,6 +110,7 @@ class DoorProcess:
         self.housekeeping = Housekeeping(
             [
                 Chore("rules", 1.0, self._refresh_rules),
+                Chore("indicators", 2.0, self._refresh_indicators),
                 Chore("ownership", 2.0, self._refresh_ownership),
                 Chore("disk", 5.0, self._look_at_disk),
                 Chore("expiry", 3600.0, self._expire),
@@ -139,9 +144,16 @@ class DoorProcess:
     def _refresh_rules(self) -> None:
         """Load the rule set that the worker made current, beside the running one, and swap."""
         if current_digest(self.settings.packs_home) not in (None, self.flow.rules.digest):
-            self.flow.rules = load_rules(self.settings.packs_home) or self.flow.rules
+            rules = load_rules(self.settings.packs_home)
+            self.flow.rules = with_indicators(rules, self.watch) if rules else self.flow.rules
             rest_the_collector()
         self._refuse_when_needed()
+
+    def _refresh_indicators(self) -> None:
+        self.watch.refresh(datetime.now(UTC))
+
+    def _is_ours(self, address: str) -> bool:
+        return self.flow.ownership.of_address(address, None).agency_id is not None
 
     def _refresh_ownership(self) -> None:
 
@@ -202,6 +214,11 @@ def load_rules(packs_home: Path) -> Rules | None:
         return None
     matcher = Matcher(load_current(packs_home))
     return Rules(matcher.digest, lambda events: judge(matcher, events))
+
+
+def with_indicators(rules: Rules, watch: CurrentWatch) -> Rules:
+    """The same rule set, and beside its signals those of the indicators in force at that moment."""
+    return Rules(rules.digest, lambda events: [*rules.judge(events), *watch.judge(events)])
 
 
 def rest_the_collector() -> None:

@@ -1,0 +1,1 @@
+"""Indicators of compromise: read, kept within reason, and matched against every event."""

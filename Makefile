@@ -9,7 +9,7 @@ export SOC_CORPUS := $(CORPUS)
 QUICK := not slow and not elastic and not celery and not browser and not root
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz clean
+.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ bench: install ## events/s for read, match, store and end to end, with memory
 
 long-kills: install ## the kill test in full: 200 kills, 50,000 records
 	@SOC_KILLS=200 SOC_KILL_RECORDS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/flow/test_kill.py
+
+long-correlations: install ## correlations: 1,000 orders of arrival of each scenario, 10,000 random windows of each type
+	@SOC_CORRELATION_ORDERS=3000 SOC_CORRELATION_ROUNDS=10000 $(BIN)/python -m pytest -q --timeout 0 tests/detect/correlation
 
 long-fuzz: install ## the differential fuzz of the matcher, longer
 	@SOC_FUZZ_PAIRS=1000000 $(BIN)/python -m pytest -q -s --timeout 7200 tests/detect -k differential

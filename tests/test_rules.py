@@ -8,15 +8,16 @@ import sys
 import unicodedata
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from soc.detect.cases import MATCH, QUIET, Outcome, cases_path, load_cases, run_cases
 from soc.detect.facts import RuleFacts
 from soc.detect.matcher import Matcher
 from soc.detect.packs import Pack, compile_pack
 from soc.normalise.fields import is_known
-from soc.normalise.yaml_text import load_yaml
 
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "rules"
@@ -45,7 +46,13 @@ def pack() -> Pack:
 
 @pytest.fixture(scope="module")
 def by_path(pack: Pack) -> dict[Path, RuleFacts]:
-    return {Path(facts.path): facts for facts in pack.rules.values()}
+    """The rule that a file is about: its first document."""
+    facts = {**pack.rules, **pack.correlation_facts}
+    return {path: facts[contents(path)[0]["id"]] for path in FILES}
+
+
+def contents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.load_all(path.read_bytes(), Loader=yaml.CSafeLoader))
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +71,16 @@ def test_every_rule_is_active(pack: Pack) -> None:
 
 
 def test_ids_and_titles_are_unique(pack: Pack) -> None:
-    titles = Counter(facts.title for facts in pack.rules.values())
+    every = [*pack.rules.values(), *pack.correlation_facts.values()]
+    titles = Counter(facts.title for facts in every if facts.id not in pack.silent)
     assert [title for title, times in titles.items() if times > 1] == []
-    assert len(pack.rules) == len(FILES)
+    assert len(every) == sum(len(contents(path)) for path in FILES)
+    assert len(every) - len(pack.silent) == len(FILES)  # all but the first serve that one
+
+
+def test_what_serves_a_correlation_is_silent(pack: Pack) -> None:
+    served = {rule_id for one in pack.correlations.values() for rule_id in one.rules}
+    assert set(pack.silent) <= served
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
@@ -86,7 +100,7 @@ def test_the_file_name_can_be_guessed_from_the_title(
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_rule_says_what_people_need(path: Path, by_path: dict[Path, RuleFacts]) -> None:
     """A Vietnamese title, a description, a technique, false positives, a level."""
-    content = load_yaml(path.read_bytes())
+    content = contents(path)[0]
     assert VIETNAMESE.search(content["custom"]["title_vi"])
     facts = by_path[path]
     assert facts.techniques, "no ATT&CK technique among the tags"
@@ -105,7 +119,10 @@ def test_a_rule_has_a_firing_and_a_quiet_case(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_cases_use_known_fields(path: Path) -> None:
     cases = load_cases(cases_path(path))
-    unknown = {field for case in cases for field in case.event if not is_known(field)}
+    events = [
+        event for case in cases for event in (case.event, *(one.event for one in case.events))
+    ]
+    unknown = {field for event in events for field in event if not is_known(field)}
     assert not unknown
 
 

@@ -95,7 +95,7 @@ class _Joining:
             agency_id=latest.agency_id,
             status=AlertStatus.NEW,
             created_at=self.now,
-            first_seen_at=min(signal.observed_at for signal in signals),
+            first_seen_at=min(map(_first, signals)),
             last_seen_at=latest.observed_at,
             signals=len(signals),
             system_level=0,
@@ -110,9 +110,14 @@ class _Joining:
 
     def _extend(self, alert: AlertRow, signals: Sequence[SignalRow]) -> None:
         latest = max(signals, key=_moment)
-        if _moment(latest) > self._latest_of(alert, latest.observed_at):
+        if alert.withdrawn_at is not None:  # nothing that it was opened for stands: it begins anew
+            alert.signals = alert.priority = alert.system_level = 0
+            alert.first_seen_at, alert.last_seen_at = _first(latest), latest.observed_at
+            alert.withdrawn_at = None
             self._tell(alert, latest)
-        alert.first_seen_at = min(alert.first_seen_at, *(signal.observed_at for signal in signals))
+        elif _moment(latest) > self._latest_of(alert, latest.observed_at):
+            self._tell(alert, latest)
+        alert.first_seen_at = min(alert.first_seen_at, *map(_first, signals))
         alert.last_seen_at = max(alert.last_seen_at, latest.observed_at)
         alert.signals += len(signals)
         self._weigh(alert, signals)
@@ -121,7 +126,11 @@ class _Joining:
         """The moment of the alert's latest signal so far; its id matters only for a tie at ``at``."""
         if alert.last_seen_at != at:
             return alert.last_seen_at, ""
-        same_time = and_(SignalRow.alert_id == alert.id, SignalRow.observed_at == at)
+        same_time = and_(
+            SignalRow.alert_id == alert.id,
+            SignalRow.observed_at == at,
+            SignalRow.withdrawn_at.is_(None),
+        )
         return at, self.session.scalar(select(func.max(SignalRow.id)).where(same_time)) or ""
 
     def _tell(self, alert: AlertRow, latest: SignalRow) -> None:
@@ -156,11 +165,19 @@ class _Joining:
 
 
 def _waiting() -> Select[SignalRow]:
-    return select(SignalRow).where(SignalRow.alert_id.is_(None)).order_by(SignalRow.number)
+    return (
+        select(SignalRow)
+        .where(SignalRow.alert_id.is_(None), SignalRow.withdrawn_at.is_(None))
+        .order_by(SignalRow.number)
+    )
 
 
 def _key(row: SignalRow | AlertRow) -> Key:
     return row.rule_id, row.entity, row.agency_id
+
+
+def _first(signal: SignalRow) -> datetime:
+    return signal.since or signal.observed_at
 
 
 def _moment(signal: SignalRow) -> tuple[datetime, str]:

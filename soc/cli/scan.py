@@ -120,9 +120,13 @@ class Scan:
     def __init__(self, pack: Pack, *, source: str, table: bool) -> None:
         import gc
 
+        from soc.detect.correlation.batch import Batch
         from soc.detect.matcher import Matcher
+        from soc.detect.packs import correlations_of
 
         self.matcher: Matcher = Matcher(pack)
+        self.batch = Batch(correlations_of(pack))
+        self.timeless = 0  # matches that correlations lack, since their events have no time
         self.ecs, self.source, self.table = pack.mapping == "ecs", source, table
         self.events = self.unreadable = self.matches = self.files_read = self.files_failed = 0
         self.rules_hit: set[str] = set()
@@ -147,6 +151,7 @@ class Scan:
                     self.files_failed += 1
                 else:
                     self._file(*member)
+        self._say_runs()
         self._flush()
         self.seconds = time.perf_counter() - start
 
@@ -214,6 +219,9 @@ class Scan:
         self, shown: str, record: int, fields: dict[str, Any], time: str | datetime, host: str
     ) -> None:
         for rule_id in self.matcher.match(fields):
+            self._correlate(rule_id, shown, record, fields, time, host)
+            if rule_id in self.matcher.feed.silent:
+                continue
             self.matches += 1
             self.rules_hit.add(rule_id)
             rule = self.matcher.rules[rule_id]
@@ -226,6 +234,47 @@ class Scan:
                 "time": time,
                 "host": host,
                 "fields": self.matcher.matched_fields(rule_id, fields),
+            }
+            self._write(_row(line) if self.table else _json(line))
+
+    def _correlate(
+        self,
+        rule_id: str,
+        shown: str,
+        record: int,
+        fields: dict[str, Any],
+        time: str | datetime,
+        host: str,
+    ) -> None:
+        parts = self.matcher.feed.parts(rule_id, fields, None)
+        if not parts:
+            return
+        at = _microseconds(time)
+        if at is None:
+            self.timeless += 1
+            return
+        tag = (shown, record, time, host)
+        self.batch.take(parts, rule_id=rule_id, key=f"{shown}\0{record}", at=at, tag=tag)
+
+    def _say_runs(self) -> None:
+        """The correlations' matches: file, record, time and host are those of the latest event."""
+        import orjson
+
+        facts = self.matcher.pack.correlation_facts
+        for found in self.batch.runs():
+            self.matches += 1
+            self.rules_hit.add(found.rule.id)
+            rule, (shown, record, time, host) = facts[found.rule.id], found.tags[-1]
+            values = dict(zip(found.rule.group_by, orjson.loads(found.group)[1:], strict=True))
+            line = {
+                "rule_id": rule.id,
+                "title": rule.title,
+                "level": rule.level,
+                "file": shown,
+                "record": record,
+                "time": time,
+                "host": host,
+                "fields": values | {"event.count": len(found.tags)},
             }
             self._write(_row(line) if self.table else _json(line))
 
@@ -252,16 +301,32 @@ class Scan:
         typer.echo(f"files read: {self.files_read}, failed: {self.files_failed}", err=True)
         typer.echo(f"matches: {self.matches} of {len(self.rules_hit)} rules", err=True)
         typer.echo(
-            f"rules loaded: {len(pack.rules)}, refused: {len(pack.refused)}, "
+            f"rules loaded: {len(pack.rules) + len(pack.correlations)}, refused: {len(pack.refused)}, "
             f"cannot match: {len(pack.cannot_match)}",
             err=True,
         )
+        if self.timeless:
+            typer.echo(f"without a time, so in no correlation: {self.timeless} matches", err=True)
         _say_refused(pack)
         for reason, rules in Counter(one.reason for one in pack.cannot_match).most_common():
             typer.echo(f"cannot match: {rules} rules: {reason}", err=True)
         for rule_id, times in self.matcher.over_budget().items():
             title = self.matcher.rules[rule_id].title
             typer.echo(f"regular expression over its budget {times} times: {title}", err=True)
+
+
+def _microseconds(time: str | datetime) -> int | None:
+    """µs since 1970; None for a text that is no time."""
+    from datetime import timedelta
+
+    from soc.model.event import EPOCH
+    from soc.normalise.timestamps import from_iso
+
+    try:
+        moment = from_iso(time) if isinstance(time, str) else time
+    except ValueError:
+        return None
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _json(line: dict[str, Any]) -> bytes:

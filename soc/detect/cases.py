@@ -2,23 +2,38 @@
 
 {"expect": "match", "why": "success from a district address", "event": {"event.action": "login", ...}}
 {"expect": "quiet", "why": "the login failed", "event": {...}}
+
+A correlation's case is a list of timed events; ``at`` is seconds, ``times`` and ``every`` (seconds) repeat an event:
+
+{"expect": "match", "why": "ten failures, then in", "events": [
+  {"at": 0, "times": 10, "every": 3, "event": {...}}, {"at": 40, "event": {...}}]}
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from soc.detect.correlation.batch import Batch
 from soc.detect.facts import RuleFacts
 from soc.detect.matcher import Matcher
 from soc.detect.native_events import flat
+from soc.detect.packs import correlations_of
 from soc.errors import RuleError
 
 MATCH, QUIET = "match", "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """An event of a correlation's case, µs after the first possible one."""
+
+    at: int
+    event: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +44,8 @@ class Case:
     line: int
     expect: str  # match or quiet
     why: str
-    event: dict[str, Any]
+    event: dict[str, Any] = field(default_factory=dict)
+    events: tuple[Timed, ...] = ()  # of a correlation
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +79,55 @@ def load_cases(path: Path) -> list[Case]:
             continue
         try:
             found = orjson.loads(line)
-            expect, why, event = found["expect"], found["why"], found["event"]
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            hint = 'a case is {"expect": "match" or "quiet", "why": "...", "event": {...}}'
-            raise RuleError(f"not a case: {error}", path=path, line=number, hint=hint) from error
-        if expect not in (MATCH, QUIET) or not isinstance(event, dict) or not why:
-            hint = "expect is match or quiet, why says why, event is an object"
+            expect, why = found["expect"], found["why"]
+            events = tuple(_timed(found["events"])) if "events" in found else ()
+            event = {} if events else flat(found["event"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            hint = 'a case is {"expect": "match" or "quiet", "why": "...", "event": {...} or "events": [...]}'
+            raise RuleError(f"not a case: {error!r}", path=path, line=number, hint=hint) from error
+        if expect not in (MATCH, QUIET) or not why:
+            hint = "expect is match or quiet, why says why"
             raise RuleError("not a case", path=path, line=number, hint=hint)
-        cases.append(Case(path, number, expect, str(why), flat(event)))
+        cases.append(Case(path, number, expect, str(why), event, events))
     return cases
+
+
+def _timed(found: list[dict[str, Any]]) -> Iterator[Timed]:
+    for one in found:
+        fields = flat(one["event"])
+        for number in range(int(one.get("times", 1))):
+            seconds = float(one["at"]) + number * float(one.get("every", 0))
+            yield Timed(round(seconds * 1_000_000), fields)
 
 
 def run_cases(matcher: Matcher) -> Iterator[Outcome]:
     """Every case of every rule that has a cases file, judged by the engine.
 
+    The cases beside a file with a correlation are of its first correlation that is not silent.
+
     Raises:
         RuleError: a cases file that cannot be read.
     """
-    for rule in matcher.rules.values():
+    pack = matcher.pack
+    correlations = {
+        facts.path: facts
+        for key, facts in reversed(pack.correlation_facts.items())
+        if key not in pack.silent
+    }
+    rules = [rule for rule in matcher.rules.values() if rule.path not in correlations]
+    for rule in (*rules, *correlations.values()):
         path = cases_path(Path(rule.path))
         for case in load_cases(path) if path.exists() else ():
-            yield Outcome(rule, case, rule.id in matcher.match(case.event))
+            if rule.id in pack.correlations:
+                yield Outcome(rule, case, _fires(matcher, rule.id, case))
+            else:
+                yield Outcome(rule, case, rule.id in matcher.match(case.event))
+
+
+def _fires(matcher: Matcher, correlation_id: str, case: Case) -> bool:
+    batch = Batch(correlations_of(matcher.pack))
+    for number, timed in enumerate(case.events):
+        for rule_id in matcher.match(timed.event):
+            parts = matcher.feed.parts(rule_id, timed.event, None)
+            batch.take(parts, rule_id=rule_id, key=f"{number}", at=timed.at, tag=None)
+    return any(found.rule.id == correlation_id for found in batch.runs())

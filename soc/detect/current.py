@@ -1,7 +1,8 @@
 """The pack in use: ``<packs>/current`` names the digest, ``<packs>/<digest>.pack`` holds it.
 
 The worker publishes; the door and the desk look whether ``current`` has changed and load the new pack. The file
-``<digest>.json`` beside it says what became of every rule, for the health page.
+``<digest>.json`` beside it says what became of every rule, for the health page; ``<digest>.correlations`` has what the
+worker needs.
 """
 
 from __future__ import annotations
@@ -14,8 +15,16 @@ from typing import Any
 
 import orjson
 
+from soc.detect.correlation.rule import Correlations
 from soc.detect.matcher import Matcher
-from soc.detect.packs import Pack, load_pack, save_pack
+from soc.detect.packs import (
+    Pack,
+    correlations_of,
+    load_correlations,
+    load_pack,
+    save_correlations,
+    save_pack,
+)
 from soc.errors import RuleError
 
 CURRENT = "current"
@@ -52,11 +61,28 @@ def publish(pack: Pack, packs_home: Path) -> None:
         save_pack(pack, path)
     before = current_digest(packs_home)
     _write(packs_home / f"{pack.digest}.json", orjson.dumps(states(pack)))
+    _write(packs_home / f"{pack.digest}.correlations", save_correlations(correlations_of(pack)))
     _write(packs_home / CURRENT, pack.digest.encode())
     kept = {pack.digest, before}
-    for old in (*packs_home.glob("*.pack"), *packs_home.glob("*.json")):
+    for old in packs_home.glob("*.*"):
         if old.stem not in kept:
             old.unlink(missing_ok=True)
+
+
+class CurrentCorrelations:
+    """The correlations of the pack in use, for a process that does not need its rules."""
+
+    def __init__(self, packs_home: Path) -> None:
+        self._home = packs_home
+        self._digest: str | None = None
+        self._held = Correlations()
+
+    def __call__(self) -> Correlations:
+        digest = current_digest(self._home)
+        if digest is not None and digest != self._digest:
+            content = (self._home / f"{digest}.correlations").read_bytes()
+            self._held, self._digest = load_correlations(content), digest
+        return self._held
 
 
 def states(pack: Pack) -> dict[str, Any]:
@@ -64,7 +90,7 @@ def states(pack: Pack) -> dict[str, Any]:
     return {
         "digest": pack.digest,
         "mapping": pack.mapping,
-        "active": len(pack.rules),
+        "active": len(pack.rules) + len(pack.correlations),
         "refused": [asdict(one) for one in pack.refused],
         "cannot_match": [asdict(one) for one in pack.cannot_match],
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from soc.detect.facts import RuleFacts
 from soc.detect.matcher import Matcher
-from soc.model.event import Event, Fields, Signal, Value, signal_id
+from soc.model.event import Event, Fields, Part, Signal, Value, signal_id
 
 FIELD_BYTES = 4096  # of UTF-8, the most that a signal keeps of one field
 HOST = "host.name"
@@ -20,15 +20,22 @@ def judge(matcher: Matcher, events: Sequence[Event]) -> list[Signal]:
     The matcher is locked meanwhile, so threads may share it.
     """
     signals: list[Signal] = []
+    feed = matcher.feed
     with matcher.lock:
         for event in events:
             for rule_id in matcher.match(event.fields):
-                matched = matcher.matched_fields(rule_id, event.fields)
-                signals.append(_signal(matcher.rules[rule_id], event, matched))
+                parts = feed.parts(rule_id, event.fields, event.agency_id)
+                silent = rule_id in feed.silent
+                matched = {} if silent else matcher.matched_fields(rule_id, event.fields)
+                signals.append(
+                    _signal(matcher.rules[rule_id], event, matched, parts, silent=silent)
+                )
     return signals
 
 
-def _signal(rule: RuleFacts, event: Event, matched: Fields) -> Signal:
+def _signal(
+    rule: RuleFacts, event: Event, matched: Fields, parts: tuple[Part, ...], *, silent: bool
+) -> Signal:
     return Signal(
         id=signal_id(rule.id, event.id),
         rule_id=rule.id,
@@ -43,6 +50,8 @@ def _signal(rule: RuleFacts, event: Event, matched: Fields) -> Signal:
         host=event.host or _text(event.fields.get(HOST)),
         entity=entity_of(rule, event),
         fields={name: bounded(value) for name, value in matched.items()},
+        parts=parts,
+        silent=silent,
     )
 
 

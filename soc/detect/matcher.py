@@ -9,6 +9,7 @@ from typing import Any
 
 from soc.detect.atoms import KEYWORDS, Node, children, leaves
 from soc.detect.conditions import Test, both, either, negated
+from soc.detect.correlation.feed import Feed
 from soc.detect.explain import Explanation, explanation, positive_fields
 from soc.detect.facts import RuleFacts
 from soc.detect.field_matcher import ABSENT, FieldMatcher, Signature
@@ -57,6 +58,7 @@ class Matcher:
         self.pack = pack
         self.digest = pack.digest
         self.rules: Mapping[str, RuleFacts] = pack.rules
+        self.feed = Feed(pack.correlations, pack.silent)
         self.lock = threading.RLock()
         self._ids = tuple(pack.rules)
         self._fields = {

@@ -22,15 +22,17 @@ import msgspec
 
 from soc.detect.atoms import Atom, Node
 from soc.detect.automata import Automaton, build
+from soc.detect.correlation.rule import Correlation, Correlations, correlation_of
 from soc.detect.facts import CannotMatch, Refused, RuleFacts
 from soc.detect.rule_text import rule_files
 from soc.errors import RuleError
 from soc.normalise.yaml_text import load_yaml
 
-FORMAT = 2  # of the pack file
+FORMAT = 3  # of the pack file
 MEANING = (
     *("atoms", "automata", "condition_text", "log_sources", "packs", "patterns"),
     *("rule_documents", "rule_text", "sigma_files"),
+    *("correlation/feed", "correlation/loading", "correlation/rule"),
 )
 """Modules of this folder that decide what a compiled rule means; their bytes are part of the digest."""
 MAGIC = "soc rule pack"
@@ -50,7 +52,7 @@ class PackField:
 
 @dataclass(slots=True)
 class Pack:
-    """Compiled rules. ``rules`` and ``conditions`` are in the order of the ids."""
+    """Compiled rules. ``rules`` and ``conditions`` are in the order of the ids; correlations stand apart."""
 
     digest: str  # hex
     mapping: str
@@ -59,6 +61,9 @@ class Pack:
     fields: dict[str, PackField] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
     cannot_match: list[CannotMatch] = field(default_factory=list)
+    correlations: dict[str, Correlation] = field(default_factory=dict)
+    correlation_facts: dict[str, RuleFacts] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()  # rules that only serve a correlation
 
 
 def compile_pack(
@@ -108,6 +113,11 @@ def _compile(
         conditions={rule_id: loaded.conditions[rule_id] for rule_id in ordered},
         refused=loaded.refused,
         cannot_match=loaded.cannot_match,
+        correlations=dict(sorted(loaded.correlations.items())),
+        correlation_facts=dict(sorted(loaded.correlation_facts.items())),
+        silent=tuple(
+            sorted(loaded.silent & loaded.facts.keys() | loaded.silent & loaded.correlations.keys())
+        ),
     )
     for name, numbers in sorted(loaded.atoms.items()):
         atoms = tuple(numbers)
@@ -124,7 +134,7 @@ def _digest(
     versions = [version(name) for name in (*packages, "pysigma-pipeline-windows", "hyperscan")]
     total = hashlib.sha256(repr((FORMAT, mapping, versions, platform.machine())).encode())
     for module in MEANING:
-        total.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+        total.update((Path(__file__).parent / f"{module}.py").read_bytes())
     total.update(msgspec.msgpack.encode(sorted((name, list(tables[name])) for name in tables)))
     for path, raw in files:
         total.update(hashlib.sha256(f"{path}\0".encode("utf-8", "surrogateescape") + raw).digest())
@@ -192,6 +202,31 @@ def load_pack(path: Path) -> Pack:
         raise RuleError(f"not a usable rule pack: {error}", path=path, hint=hint) from error
 
 
+def correlations_of(pack: Pack) -> Correlations:
+    silent = frozenset(pack.silent) & pack.correlations.keys()
+    return Correlations(pack.correlations, pack.correlation_facts, silent)
+
+
+def save_correlations(held: Correlations) -> bytes:
+    """What ``load_correlations`` reads."""
+    return msgspec.msgpack.encode(
+        [
+            [asdict(one), asdict(held.facts[key]), key in held.silent]
+            for key, one in held.rules.items()
+        ]
+    )
+
+
+def load_correlations(content: bytes) -> Correlations:
+    rules, facts, silent = {}, {}, set()
+    for plain, said, only_serves in msgspec.msgpack.decode(content):
+        one = correlation_of(plain)
+        rules[one.id], facts[one.id] = one, _facts(said)
+        if only_serves:
+            silent.add(one.id)
+    return Correlations(rules, facts, frozenset(silent))
+
+
 def _still_good(path: Path) -> Pack | None:
     """A cached pack; None if it was damaged, so that it is compiled again."""
     try:
@@ -214,6 +249,9 @@ def _to_plain(pack: Pack) -> dict[str, Any]:
         ],
         "refused": [asdict(one) for one in pack.refused],
         "cannot_match": [asdict(one) for one in pack.cannot_match],
+        "correlations": [asdict(one) for one in pack.correlations.values()],
+        "correlation_facts": [asdict(facts) for facts in pack.correlation_facts.values()],
+        "silent": pack.silent,
     }
 
 
@@ -221,10 +259,8 @@ def _from_plain(plain: dict[str, Any]) -> Pack:
     if plain["magic"] != MAGIC or plain["format"] != FORMAT:
         raise ValueError(f"format {plain['format']}, expected {FORMAT}")
     pack = Pack(digest=plain["digest"], mapping=plain["mapping"])
-    tuples = ("references", "tags", "falsepositives")
     for facts, condition in zip(plain["rules"], plain["conditions"], strict=True):
-        facts |= {name: tuple(facts[name]) for name in tuples}
-        pack.rules[facts["id"]] = RuleFacts(**facts)
+        pack.rules[facts["id"]] = _facts(facts)
         pack.conditions[facts["id"]] = _node(condition)
     for name, atoms, like, raw in plain["fields"]:
         pack.fields[name] = PackField(
@@ -236,7 +272,15 @@ def _from_plain(plain: dict[str, Any]) -> Pack:
     pack.cannot_match = [
         CannotMatch(**{**one, "fields": tuple(one["fields"])}) for one in plain["cannot_match"]
     ]
+    pack.correlations = {one["id"]: correlation_of(one) for one in plain["correlations"]}
+    pack.correlation_facts = {one["id"]: _facts(one) for one in plain["correlation_facts"]}
+    pack.silent = tuple(plain["silent"])
     return pack
+
+
+def _facts(plain: dict[str, Any]) -> RuleFacts:
+    texts = ("references", "tags", "falsepositives")
+    return RuleFacts(**plain | {name: tuple(plain[name]) for name in texts})
 
 
 def _spec(spec: Any) -> Any:

@@ -23,6 +23,19 @@ KEYS_AND_HINT = {  # where an error of pySigma points to, and what to do
     "SigmaDetectionError": (("detection",), ""),
     "SigmaTypeError": (("detection",), "the modifier does not suit this kind of value"),
     "SigmaValueError": (("detection",), ""),
+    "SigmaCorrelationRuleError": (
+        ("correlation",),
+        "type, rules, timespan and condition say when it fires",
+    ),
+    "SigmaCorrelationTypeError": (
+        ("correlation", "type"),
+        "event_count, value_count, temporal, temporal_ordered, value_sum, value_avg or value_percentile",
+    ),
+    "SigmaCorrelationConditionError": (
+        ("correlation", "condition"),
+        "one of gt, gte, lt, lte, eq, neq with a number; chain two correlations for a range",
+    ),
+    "SigmaTimespanError": (("correlation", "timespan"), "a number and s, m, h or d, as 10m"),
     "SigmaLogsourceError": (
         ("logsource",),
         "give at least one of product, category and service",

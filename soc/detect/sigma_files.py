@@ -13,6 +13,13 @@ from typing import Any, cast
 from sigma import conditions as sc
 from sigma import exceptions as sx
 from sigma import types as st
+from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionNOT,
+    SigmaCorrelationRule,
+    SigmaExtendedCorrelationCondition,
+    SigmaRuleReference,
+)
 from sigma.filters import SigmaFilter
 from sigma.pipelines.common import windows_logsource_mapping
 from sigma.pipelines.elasticsearch.windows import ecs_windows
@@ -32,6 +39,8 @@ from sigma.rule.logsource import SigmaLogSource
 
 from soc.detect.atoms import KEYWORDS, MANY, ONE, Atom, Node, Parts, as_text, folded
 from soc.detect.condition_text import ConditionError, ConditionText
+from soc.detect.correlation.loading import CannotUse, Parsed, Resolver, silent_rules
+from soc.detect.correlation.rule import Correlation
 from soc.detect.facts import CannotMatch, Refused, RuleFacts
 from soc.detect.log_sources import KEPT_AS_TEXT, Alternative, Values, WindowsTables, alternatives
 from soc.detect.patterns import may_explode
@@ -50,6 +59,9 @@ class Loaded:
     atoms: dict[str, dict[Atom, int]] = field(default_factory=dict)  # field to atom to its number
     refused: list[Refused] = field(default_factory=list)
     cannot_match: list[CannotMatch] = field(default_factory=list)
+    correlations: dict[str, Correlation] = field(default_factory=dict)
+    correlation_facts: dict[str, RuleFacts] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)  # rules that only serve a correlation
 
     def refuse(self, error: RuleError, title: str = "") -> None:
         """Set a rule aside; the others still load."""
@@ -98,6 +110,9 @@ class Loader:
         self.loaded = Loaded()
         self._windows = windows_tables()
         self._ecs = ecs_fields_pipeline()
+        self._documents: dict[str, Document] = {}  # of single-event rules and correlations, by id
+        self._parsed: dict[str, Parsed] = {}
+        self._names: dict[str, list[tuple[str, str]]] = {}  # id or name to (id, path)
 
     def load(self, files: Iterable[tuple[Path, bytes]]) -> Loaded:
         """Read all files; what cannot be used is in ``refused`` and ``cannot_match``."""
@@ -114,6 +129,7 @@ class Loader:
                 # pySigma trips over odd shapes (a list where it wants a text) with Python's own errors
                 reason = f"not a Sigma rule: {error}"
                 self.loaded.refuse(document.error(reason, "detection"), title)
+        self._correlate()
         return self.loaded
 
     def _sorted_documents(
@@ -123,7 +139,9 @@ class Loader:
         filters: list[SigmaFilter] = []
         for path, raw in files:
             try:
-                for document in with_actions(documents(path, raw)):
+                found = list(with_actions(documents(path, raw)))
+                self.loaded.silent.update(silent_rules(found, lambda one: facts_of(one).id))
+                for document in found:
                     if "filter" in document.content:
                         filters.append(_filter(document))
                     else:
@@ -134,13 +152,14 @@ class Loader:
 
     def _take(self, document: Document, filters: Sequence[SigmaFilter]) -> None:
         facts = facts_of(document)
-        if facts.id in self.loaded.facts:
-            other = self.loaded.facts[facts.id].path
+        if facts.id in self._documents:
+            other = self._documents[facts.id].path
             raise document.error(f"the id {facts.id} is taken", "id", hint=f"also in {other}")
+        for called in {facts.id, str(document.content.get("name") or facts.id)}:
+            self._names.setdefault(called, []).append((facts.id, facts.path))
         if "correlation" in document.content:
-            self._cannot(
-                facts, "a correlation: it needs several events, and one event is judged here"
-            )
+            self._parsed[facts.id] = parsed_correlation(document, facts)
+            self._documents[facts.id] = document
             return
         sources = alternatives(facts.logsource, self.mapping, self._windows)
         if not sources:
@@ -155,8 +174,40 @@ class Loader:
             self._cannot(facts, reason, fields)
             return
         self.loaded.facts[facts.id] = facts
+        self._documents[facts.id] = document
         node = nodes[0] if len(nodes) == 1 else ("or", nodes)
         self.loaded.conditions[facts.id] = self._numbered(node)
+
+    def _correlate(self) -> None:
+        """Resolve the correlations; each that cannot be used is listed, and the others go on."""
+        resolver = Resolver(self.loaded.facts, self._names, self._mapped, self._parsed)
+        for rule_id, one in self._parsed.items():
+            try:
+                self.loaded.correlations[rule_id] = resolver.resolve(rule_id)
+                self.loaded.correlation_facts[rule_id] = one.facts
+            except CannotUse as error:
+                self._cannot(one.facts, error.reason)
+            except RuleError as error:
+                self.loaded.refuse(error, one.facts.title)
+
+    def _mapped(self, rule_id: str, name: str) -> tuple[str, ...]:
+        """The fields in which the events of a rule have what Sigma calls ``name``."""
+        if self.mapping == "ecs" and is_known(name):
+            return (name,)
+        document = self._documents[rule_id]
+        content = {
+            "title": "a field's name",
+            "logsource": document.content["logsource"],
+            "detection": {"here": {name: "1"}, "condition": "here"},
+        }
+        probe = Document(document.path, content, document.node, document.text)
+        found: dict[str, None] = {}
+        sources = alternatives(facts_of(document).logsource, self.mapping, self._windows)
+        for one in sources:
+            atoms = RuleAtoms(probe, self.placeholders)
+            node = self._alternative(probe, (), one, atoms)
+            found |= dict.fromkeys(_fields_of(node[1][1]))
+        return tuple(found)
 
     def _out_of_reach(self, names: Iterable[str], *, gated: bool) -> tuple[str, tuple[str, ...]]:
         """Why no event can have these fields under this mapping, and which they are; "" if it can."""
@@ -200,6 +251,70 @@ class Loader:
         if node[0] == "not":
             return ("not", self._numbered(node[1]))
         return ("name", node[1], self._numbered(node[2]))
+
+
+def _fields_of(node: Node) -> Iterator[str]:
+    if node[0] == "is":
+        yield node[1]
+    elif node[0] in ("and", "or"):
+        for one in node[1]:
+            yield from _fields_of(one)
+    else:
+        yield from _fields_of(node[-1])
+
+
+def parsed_correlation(document: Document, facts: RuleFacts) -> Parsed:
+    """A correlation document as pySigma reads it, in plain values.
+
+    Raises:
+        SigmaError: pySigma refuses it.
+    """
+    rule = SigmaCorrelationRule.from_dict(dict(document.content))
+    condition = rule.condition
+    expression: Any = None
+    op, threshold, percentile = "gte", 1, 50
+    fields: tuple[str, ...] = ()
+    if isinstance(condition, SigmaExtendedCorrelationCondition):
+        expression = _expression(condition.parsed)
+        references = tuple(one.reference for one in rule.rules or ()) or tuple(
+            condition.get_referenced_rules()
+        )
+    else:
+        references = tuple(one.reference for one in rule.rules or ())
+        op, threshold = condition.op.name.lower(), condition.count
+        named = condition.fieldref or ()
+        fields = (named,) if isinstance(named, str) else tuple(named)
+        if rule.type.name == "VALUE_PERCENTILE":
+            percentile = condition.percentile or 0
+    custom = document.content.get("custom")
+    return Parsed(
+        document=document,
+        facts=facts,
+        kind=rule.type.name.lower(),
+        references=references,
+        span_seconds=rule.timespan.seconds,
+        group_by=tuple(rule.group_by or ()),
+        aliases={
+            one.alias: {ref.reference: name for ref, name in one.mapping.items()}
+            for one in rule.aliases
+        },
+        op=op,
+        threshold=threshold,
+        fields=fields,
+        percentile=percentile,
+        expression=expression,
+        whole_province=isinstance(custom, dict) and custom.get("groups") == "province",
+    )
+
+
+def _expression(node: Any) -> Any:
+    """pySigma's tree as ``Correlation.expression``."""
+    if isinstance(node, SigmaRuleReference):
+        return ("rule", node.reference)
+    if isinstance(node, CorrelationConditionNOT):
+        return ("not", _expression(node.args[0]))
+    kind = "and" if isinstance(node, CorrelationConditionAND) else "or"
+    return (kind, tuple(map(_expression, node.args)))
 
 
 def load_rules(

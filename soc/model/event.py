@@ -70,8 +70,24 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What a match contributes to one group of a correlation: what all its matches say together is worked out later.
+
+    ``carried`` holds the groups and values for the correlations above that one, by their ids.
+    """
+
+    correlation_id: str
+    group: str  # JSON list: agency ("" where groups reach over agencies), then the folded values of group-by
+    value: Value | None = None
+    carried: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
-    """A match kept in the records. The id is the hash of rule and event, so a repeat is the same signal."""
+    """A match kept in the records. The id is the hash of rule and event, so a repeat is the same signal.
+
+    A ``silent`` one only feeds correlations: it makes no alert.
+    """
 
     id: str
     rule_id: str
@@ -86,6 +102,8 @@ class Signal:
     host: str
     entity: str  # "host:SXD-FS01", "source.ip:203.0.113.7": what the rule's alert is about
     fields: Fields = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    silent: bool = False
 
 
 def signal_id(rule_id: str, event_id: str) -> str:

@@ -26,14 +26,14 @@ from soc.receive.plans import InHand, Plan, Receipt, SetAside, Taken
 from soc.receive.rows import (
     batch_values,
     insert_new,
+    insert_signals,
     put_streams,
     set_aside_values,
-    signal_values,
     touch_agents,
 )
 from soc.receive.streams import Loss, Ranges, StreamKey, StreamState, runs
 from soc.records.agents import StreamRow
-from soc.records.batches import BatchRow, SetAsideRow, SignalRow
+from soc.records.batches import BatchRow, SetAsideRow
 from soc.records.database import Database
 
 DONE_KEPT = timedelta(days=7)
@@ -223,7 +223,7 @@ class Ledger:
             return
         with self._database.write(_DOOR) as session:
             insert_new(session, BatchRow, [batch_values(plan, rules_digest) for plan in fresh])
-            insert_new(session, SignalRow, [signal_values(signal) for signal in signals])
+            insert_signals(session, signals)
             insert_new(session, SetAsideRow, [set_aside_values(piece) for piece in kept])
         for plan in fresh:
             self._remember_open(plan.batch.agent.id, plan.batch.id, plan.received_at, plan.ranges)
@@ -310,7 +310,7 @@ class Ledger:
     def keep_signals(self, signals: Sequence[Signal]) -> None:
         """Insert the signals of records that are replayed."""
         with self._database.write(_DOOR) as session:
-            insert_new(session, SignalRow, [signal_values(signal) for signal in signals])
+            insert_signals(session, signals)
 
 
 def _ranges(incarnation: str, taken: Iterable[Taken]) -> list[list[Any]]:

@@ -10,9 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from soc.model.event import Signal
+from soc.receive.batches import to_epoch_microseconds
 from soc.receive.plans import Notice, Plan, SetAside
 from soc.receive.streams import StreamKey, StreamState
 from soc.records.agents import AgentRow, StreamRow
+from soc.records.batches import SignalRow
+from soc.records.correlations import CorrelationEntryRow, entry_row
 
 BLIND_SPOTS_KEPT = 50
 
@@ -27,6 +30,12 @@ def insert_new(session: Session, row: Any, values: Sequence[dict[str, Any]]) -> 
         session.execute(postgresql.insert(table).on_conflict_do_nothing(), list(values))
     else:
         session.execute(sqlite.insert(table).on_conflict_do_nothing(), list(values))
+
+
+def insert_signals(session: Session, signals: Sequence[Signal]) -> None:
+    """Signals for alerts, and entries for correlations; a silent signal is only the latter."""
+    insert_new(session, SignalRow, [signal_values(one) for one in signals if not one.silent])
+    insert_new(session, CorrelationEntryRow, [row for one in signals for row in entry_values(one)])
 
 
 def put_streams(
@@ -97,6 +106,25 @@ def signal_values(signal: Signal) -> dict[str, Any]:
         "entity": signal.entity[:400],
         "fields": signal.fields,
     }
+
+
+def entry_values(signal: Signal) -> list[dict[str, Any]]:
+    """The rows of what a match contributes to correlations."""
+    return [
+        entry_row(
+            part,
+            key=signal.id,
+            at=to_epoch_microseconds(signal.observed_at),
+            rule_id=signal.rule_id,
+            event_id=signal.event_id,
+            received_at=signal.received_at,
+            agency_id=signal.agency_id,
+            system_id=signal.system_id,
+            system_level=signal.system_level,
+            host=signal.host,
+        )
+        for part in signal.parts
+    ]
 
 
 def set_aside_values(piece: SetAside) -> dict[str, Any]:

@@ -44,4 +44,5 @@ class AlertRow(OfAgency, Base):
     closed_at: Mapped[datetime | None]
     case_id: Mapped[str | None] = mapped_column(String(40), index=True)
     follows_id: Mapped[str | None] = mapped_column(String(40))
+    withdrawn_at: Mapped[datetime | None]  # every reason for it turned out not to hold
     __table_args__ = (Index("alerts_open", "rule_id", "entity", "status"),)

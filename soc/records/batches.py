@@ -48,7 +48,7 @@ class SetAsideRow(OfAgency, Base):
 
 
 class SignalRow(OfAgency, Base):
-    """A rule matched an event. ``number`` grows, so the worker knows which ones are new."""
+    """A rule matched an event, or a correlation holds. ``number`` grows, so the worker knows which are new."""
 
     __tablename__ = "signals"
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -65,4 +65,8 @@ class SignalRow(OfAgency, Base):
     entity: Mapped[str] = mapped_column(String(400))
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
     alert_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    since: Mapped[
+        datetime | None
+    ]  # of a correlation: its earliest event; ``observed_at`` is its latest
+    withdrawn_at: Mapped[datetime | None]  # of a correlation that does not hold after all
     __table_args__ = (Index("signals_unjoined", "number", sqlite_where=alert_id.is_(None)),)

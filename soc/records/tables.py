@@ -1,6 +1,17 @@
 """Imports every module of rows, so that ``Base.metadata`` is whole."""
 
-from soc.records import accounts, agents, alerts, batches, cases, indicators, jobs, outbox, register
+from soc.records import (
+    accounts,
+    agents,
+    alerts,
+    batches,
+    cases,
+    correlations,
+    indicators,
+    jobs,
+    outbox,
+    register,
+)
 
 __all__ = [
     "accounts",
@@ -8,6 +19,7 @@ __all__ = [
     "alerts",
     "batches",
     "cases",
+    "correlations",
     "indicators",
     "jobs",
     "outbox",

@@ -64,7 +64,7 @@ def _states(pack: Pack) -> Iterator[dict[str, str]]:
     """The columns of each rule's row; a refused file without an id is known by its place."""
     silent = {one.id: one for one in pack.cannot_match}
     common = {"pack_digest": pack.digest, "title_vi": "", "level": "", "reason": ""}
-    for facts in pack.rules.values():
+    for facts in (*pack.rules.values(), *pack.correlation_facts.values()):
         named = {"rule_id": facts.id, "title": facts.title[:300], "title_vi": facts.title_vi[:300]}
         if facts.id not in silent:
             yield common | named | {"level": facts.level, "path": facts.path, "state": "active"}

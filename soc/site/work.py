@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from soc.alert.join import Joiner
+from soc.detect.correlation.worker import Correlator
+from soc.detect.current import CurrentCorrelations
 from soc.records.database import Database
 from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
@@ -22,16 +24,19 @@ from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
 def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     """The duties of a small site's worker."""
     joiner = Joiner(database)
+    correlator = Correlator(database, CurrentCorrelations(settings.packs_home))
     queue = InProcessQueue(database)
     outbox = Outbox(database, [NationalHttp(url)] if (url := national_url(settings)) else [])
     rules = RuleKeeper(settings, database)
     beat = keep_heartbeat(database, "work", lambda: cycle.heartbeat())
     cycle = WorkCycle(
         [
+            Duty("correlate", timedelta(seconds=0.5), correlator.work),
             Duty("join", timedelta(seconds=0.25), joiner.join),
             Duty("jobs", timedelta(seconds=1), queue.run_due, apart=True),
             Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
+            Duty("old entries", timedelta(hours=1), correlator.prune),
             Duty("reaper", timedelta(seconds=10), queue.reap),
             Duty("steps", timedelta(seconds=10), lambda now: release_expired_steps(database, now)),
             Duty("heartbeat", timedelta(seconds=5), beat),

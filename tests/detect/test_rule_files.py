@@ -133,24 +133,6 @@ def test_a_log_source_that_nothing_delivers_is_named(tmp_path: Path) -> None:
     assert "file_access" in idle.reason
 
 
-def test_a_correlation_is_named_and_not_judged(tmp_path: Path) -> None:
-    pack = pack_with(
-        tmp_path,
-        """
-        title: Many
-        id: 00000000-0000-4000-8000-000000000009
-        correlation:
-          type: event_count
-          rules: [good]
-          group-by: [f]
-          timespan: 5m
-          condition: {gte: 5}
-        """,
-    )
-    (idle,) = pack.cannot_match
-    assert "correlation" in idle.reason
-
-
 def test_a_filter_of_the_folder_is_applied(tmp_path: Path) -> None:
     """Sigma filters narrow the rules they name."""
     good = write(tmp_path, "good.yml", GOOD.format(id=ID.format(1)))

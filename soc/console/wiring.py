@@ -54,12 +54,12 @@ class RuleBook:
     def facts(self, rule_id: str) -> Mapping[str, Any] | None:
         """One rule as plain values; None when it is not in use."""
         pack = self._current()
-        found = pack.rules.get(rule_id) if pack else None
+        found = (pack.rules | pack.correlation_facts).get(rule_id) if pack else None
         return asdict(found) if found else None
 
     def all(self) -> Mapping[str, Any]:
         pack = self._current()
-        return pack.rules if pack else {}
+        return pack.rules | pack.correlation_facts if pack else {}
 
     def explain(self, rule_id: str, fields: Mapping[str, Any]) -> Explanation | None:
         """The rule's condition for an event, each part true or false; None when the rule is not in use."""

@@ -57,6 +57,7 @@ class CorrelationRunRow(OfAgency, Base):
     since: Mapped[int] = mapped_column(BigInteger)
     first: Mapped[int] = mapped_column(BigInteger)
     last: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[int] = mapped_column(BigInteger)  # the last µs whose entries belong to it
     entries: Mapped[int] = mapped_column(default=0)
     signal_id: Mapped[str] = mapped_column(String(32))
     told: Mapped[int] = mapped_column(default=1)

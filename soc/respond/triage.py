@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from soc.errors import Conflict, NotFound
 from soc.model.alert import AlertStatus, Disposition
+from soc.model.event import EPOCH
 from soc.model.scope import Scope
 from soc.records.accounts import AuditRow
 from soc.records.alerts import AlertRow
 from soc.records.audit import audit
 from soc.records.batches import SignalRow
+from soc.records.correlations import CorrelationEntryRow, CorrelationRunRow
 from soc.records.database import Database
+from soc.records.indicators import IndicatorRow
 from soc.records.jobs import RuleStateRow
 from soc.records.register import ContactRow
 from soc.respond.moves import check_alert_move
@@ -66,6 +69,16 @@ class AlertPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """One event that a correlation rests on, and the rule that it matched."""
+
+    at: datetime
+    rule: str
+    host: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlertDetail:
     """What the alert page shows."""
 
@@ -74,6 +87,7 @@ class AlertDetail:
     rule: Mapping[
         str, Any
     ]  # the rule as loaded: description, tags, references, falsepositives, condition, source text
+    together: tuple[Contribution, ...] = ()  # of a correlation: newest first, at most 200
     similar: tuple[AlertView, ...] = ()  # same rule or entity, with their disposition
     log: tuple[Mapping[str, Any], ...] = ()  # audit rows of this alert
     contact: Mapping[str, str] = field(default_factory=dict)  # whom to call
@@ -119,14 +133,39 @@ class TriageDesk:
     def get(self, scope: Scope, alert_id: str) -> AlertDetail:
         with self.database.session(scope) as session:
             row = alerts_by_id(session, [alert_id])[0]
+            signals = _signals(session, alert_id)
             return AlertDetail(
                 alert=views(session, [row])[0],
-                signals=_signals(session, alert_id),
-                rule=self.rule_facts(row.rule_id) or _rule_row(session, row.rule_id),
+                signals=signals,
+                rule=self.rule_facts(row.rule_id)
+                or _indicator(session, row.rule_id)
+                or _rule_row(session, row.rule_id),
+                together=tuple(self._together(session, signals)),
                 similar=views(session, _similar(session, row)),
                 log=_log(session, alert_id),
                 contact=_contact(session, row.agency_id),
             )
+
+    def _together(self, session: Session, signals: Sequence[SignalRow]) -> Iterator[Contribution]:
+        """The events of the runs behind an alert."""
+        ids = [signal.id for signal in signals if signal.since is not None]
+        runs = select(CorrelationRunRow).where(CorrelationRunRow.signal_id.in_(ids))
+        entry = CorrelationEntryRow
+        within = [
+            (entry.correlation_id == run.correlation_id)
+            & (entry.group_key == run.group_key)
+            & (entry.at >= run.since)
+            & (entry.at <= run.until)
+            for run in session.scalars(runs)
+        ]
+        if not within:
+            return
+        newest = select(entry).where(or_(*within)).order_by(entry.at.desc(), entry.number.desc())
+        for row in session.scalars(newest.limit(MOST_SIGNALS)):
+            facts = self.rule_facts(row.rule_id) or {}
+            title = str(facts.get("title") or row.rule_id).partition(" (")[0]
+            at = EPOCH + timedelta(microseconds=row.at)
+            yield Contribution(at, title, row.host, row.event_id)
 
     def acknowledge(self, scope: Scope, alert_ids: Sequence[str], *, now: datetime) -> None:
         """Take alerts: status acknowledged, assignee the actor. Acknowledging one's own alert again is no error."""
@@ -275,6 +314,24 @@ def _signals(session: Session, alert_id: str) -> tuple[SignalRow, ...]:
     newest = select(SignalRow).where(SignalRow.alert_id == alert_id)
     newest = newest.order_by(SignalRow.observed_at.desc(), SignalRow.number.desc())
     return tuple(session.scalars(newest.limit(MOST_SIGNALS)))
+
+
+def _indicator(session: Session, rule_id: str) -> Mapping[str, Any] | None:
+    """What is known of the indicator behind an alert, in the shape of a rule."""
+    if not rule_id.startswith("ioc-"):
+        return None
+    row = session.scalar(
+        select(IndicatorRow).where(IndicatorRow.id == rule_id.removeprefix("ioc-"))
+    )
+    if row is None:
+        return None
+    said = f"{row.note} " if row.note else ""
+    return {
+        "id": rule_id,
+        "title": row.value,
+        "level": row.level,
+        "description": f"{said}[{row.source}, {row.tlp}, {row.created_at:%Y-%m-%d}]",
+    }
 
 
 def _rule_row(session: Session, rule_id: str) -> Mapping[str, Any]:

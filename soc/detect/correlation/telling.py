@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from soc.detect.correlation.groups import Change, Group
 from soc.detect.correlation.rule import Correlation
-from soc.detect.correlation.runs import Run
+from soc.detect.correlation.runs import Run, end_of
 from soc.detect.facts import RuleFacts
 from soc.model.alert import AlertStatus
 from soc.model.event import EPOCH, signal_id
@@ -65,6 +65,7 @@ class Telling:
             since=run.since,
             first=run.first,
             last=run.last,
+            until=end_of(self.rule, run),
         )
         self.session.add(row)
         self._signal(row, newest)
@@ -82,6 +83,7 @@ class Telling:
             return
         later = run.last > row.last
         row.since, row.first, row.last = _times(run)
+        row.until = end_of(self.rule, run)
         signal = self.session.scalar(select(SignalRow).where(SignalRow.id == row.signal_id))
         newest = self.group.rows(run, newest=EVENTS_NAMED)
         alert = self.session.get(AlertRow, signal.alert_id) if signal and signal.alert_id else None

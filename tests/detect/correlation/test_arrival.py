@@ -30,6 +30,7 @@ from soc.records.correlations import (
     CorrelationRunRow,
 )
 from soc.records.database import Base, Database
+from soc.respond.triage import TriageDesk
 from tests.detect.correlation.scenarios import KINDS, SPAN, correlation
 
 PROVINCE = Scope.province("test")
@@ -272,7 +273,11 @@ def test_what_goes_on_after_it_was_closed_opens_an_alert_that_follows(database: 
         assert (alert.signals, alert.last_seen_at) == (1, EPOCH + timedelta(microseconds=3))
         assert alert.fields["event.count"] == 3
         assert alert.fields["user.name"] == "an"
+        number = alert.id
         alert.status = "closed"
+    together = TriageDesk(database).get(PROVINCE, number).together
+    assert [(one.at - EPOCH).microseconds for one in together] == [3, 2, 1]
+    assert TriageDesk(database).get(Scope.of("a1"), number).together == together
     come(4)
     with database.session(PROVINCE) as session:
         first, second = session.scalars(select(AlertRow).order_by(AlertRow.number))

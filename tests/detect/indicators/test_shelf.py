@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from soc.alert.join import Joiner
 from soc.detect.indicators.current import CurrentWatch
 from soc.detect.indicators.shelf import RULE_PREFIX, IndicatorShelf, TakenIn
 from soc.detect.indicators.values import read_value
@@ -15,7 +16,9 @@ from soc.model.event import Event
 from soc.model.indicator import Indicator, Tlp
 from soc.model.scope import Scope
 from soc.normalise.fields import is_known
+from soc.receive.rows import insert_signals
 from soc.records.database import Database
+from soc.respond.triage import AlertFilter, TriageDesk
 
 NOW = datetime(2026, 11, 26, 2, tzinfo=UTC)
 PROVINCE = Scope.province("tester")
@@ -92,6 +95,20 @@ def test_a_hit_is_a_signal_about_the_host(database: Database, watch: CurrentWatc
     assert len(signal.rule_id) <= 40
     assert all(is_known(name) for name in signal.fields)
     assert watch.judge([event("45.33.32.156")])[0].id == signal.id  # a repeat is the same
+
+
+def test_the_alert_of_a_hit_says_what_is_known_of_the_indicator(
+    database: Database, watch: CurrentWatch
+):
+    one = indicator("45.33.32.156", note="máy chủ điều khiển")
+    IndicatorShelf(database).take_in(PROVINCE, [one], NOW)
+    watch.refresh(NOW)
+    with database.write(PROVINCE) as session:
+        insert_signals(session, watch.judge([event("45.33.32.156")]))
+    Joiner(database).join(NOW)
+    (alert,) = TriageDesk(database).page(PROVINCE, AlertFilter()).alerts
+    detail = TriageDesk(database).get(PROVINCE, alert.row.id)
+    assert detail.rule["description"] == "máy chủ điều khiển [NCSC, TLP:AMBER, 2026-11-26]"
 
 
 def test_what_is_held_back_is_counted_with_its_reason(database: Database, watch: CurrentWatch):

@@ -58,7 +58,7 @@ def read(record: RawRecord) -> Iterator[Event]:
         fields: Fields = {}
         for name, value in flat.items():
             _add(fields, name, value)
-    except ValueError as error:  # JSONDecodeError is a ValueError
+    except (ValueError, TypeError) as error:  # JSONDecodeError; orjson's "Recursion limit reached"
         raise RecordError(str(error), source=SOURCE.name, raw=record.raw) from error
     if "host.name" not in fields and record.host:
         fields["host.name"] = record.host

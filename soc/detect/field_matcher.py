@@ -166,8 +166,8 @@ class FieldMatcher:
         return found
 
     def _many(self, values: list[Any]) -> Signature:
-        """Any value holds. Nulls among the values do not count; a list of nothing else is null."""
-        values = [value for value in values if value is not None]
+        """Any value holds, however deep it lies. Nulls do not count; a list of nothing else is null."""
+        values = [value for value in level(values) if value is not None]
         if not values:
             return self.null
         if len(values) == 1:
@@ -256,3 +256,18 @@ class FieldMatcher:
         if time.perf_counter() - start > FALLBACK_SECONDS:
             self.over_budget[number] += 1
         return found
+
+
+def level(values: list[Any]) -> list[Any]:
+    """The values of lists within lists in one list; without recursion, since an attacker chooses the depth."""
+    if not any(isinstance(value, list | tuple) for value in values):
+        return values
+    flat: list[Any] = []
+    waiting = values[::-1]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list | tuple):
+            waiting.extend(reversed(value))
+        else:
+            flat.append(value)
+    return flat

@@ -96,11 +96,17 @@ def braced(value: Any) -> Any:
 
 
 def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flat(f"{prefix}{key}.", inner)
+    """In the order written; without recursion, since who sends the event chooses the depth."""
+    waiting = [(prefix, iter(value.items()))]
+    while waiting:
+        before, items = waiting[-1]
+        for key, inner in items:
+            if isinstance(inner, Mapping):
+                waiting.append((f"{before}{key}.", iter(inner.items())))
+                break
+            yield f"{before}{key}", inner
         else:
-            yield f"{prefix}{key}", inner
+            waiting.pop()
 
 
 def flat(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from soc.normalise.yaml_text import load_yaml
 FORMAT = 3  # of the pack file
 MEANING = (
     *("atoms", "automata", "condition_text", "log_sources", "packs", "patterns"),
-    *("rule_documents", "rule_text", "sigma_files"),
+    *("rule_documents", "rule_text", "sigma_correlations", "sigma_files", "sigma_modifiers"),
     *("correlation/feed", "correlation/loading", "correlation/rule"),
 )
 """Modules of this folder that decide what a compiled rule means; their bytes are part of the digest."""

@@ -1,4 +1,4 @@
-"""The only door to pySigma: rule files to conditions that the matcher understands.
+"""The door to pySigma: rule files to conditions that the matcher understands.
 
 pySigma is imported when rules are compiled, not when a compiled pack is loaded.
 """
@@ -13,13 +13,6 @@ from typing import Any, cast
 from sigma import conditions as sc
 from sigma import exceptions as sx
 from sigma import types as st
-from sigma.correlations import (
-    CorrelationConditionAND,
-    CorrelationConditionNOT,
-    SigmaCorrelationRule,
-    SigmaExtendedCorrelationCondition,
-    SigmaRuleReference,
-)
 from sigma.filters import SigmaFilter
 from sigma.pipelines.common import windows_logsource_mapping
 from sigma.pipelines.elasticsearch.windows import ecs_windows
@@ -46,8 +39,12 @@ from soc.detect.log_sources import KEPT_AS_TEXT, Alternative, Values, WindowsTab
 from soc.detect.patterns import may_explode
 from soc.detect.rule_documents import error_at, facts_of, with_actions
 from soc.detect.rule_text import Document, documents, rule_files
+from soc.detect.sigma_correlations import parsed_correlation
+from soc.detect.sigma_modifiers import install
 from soc.errors import RuleError
 from soc.normalise.fields import is_known
+
+install()
 
 
 @dataclass(slots=True)
@@ -261,60 +258,6 @@ def _fields_of(node: Node) -> Iterator[str]:
             yield from _fields_of(one)
     else:
         yield from _fields_of(node[-1])
-
-
-def parsed_correlation(document: Document, facts: RuleFacts) -> Parsed:
-    """A correlation document as pySigma reads it, in plain values.
-
-    Raises:
-        SigmaError: pySigma refuses it.
-    """
-    rule = SigmaCorrelationRule.from_dict(dict(document.content))
-    condition = rule.condition
-    expression: Any = None
-    op, threshold, percentile = "gte", 1, 50
-    fields: tuple[str, ...] = ()
-    if isinstance(condition, SigmaExtendedCorrelationCondition):
-        expression = _expression(condition.parsed)
-        references = tuple(one.reference for one in rule.rules or ()) or tuple(
-            condition.get_referenced_rules()
-        )
-    else:
-        references = tuple(one.reference for one in rule.rules or ())
-        op, threshold = condition.op.name.lower(), condition.count
-        named = condition.fieldref or ()
-        fields = (named,) if isinstance(named, str) else tuple(named)
-        if rule.type.name == "VALUE_PERCENTILE":
-            percentile = condition.percentile or 0
-    custom = document.content.get("custom")
-    return Parsed(
-        document=document,
-        facts=facts,
-        kind=rule.type.name.lower(),
-        references=references,
-        span_seconds=rule.timespan.seconds,
-        group_by=tuple(rule.group_by or ()),
-        aliases={
-            one.alias: {ref.reference: name for ref, name in one.mapping.items()}
-            for one in rule.aliases
-        },
-        op=op,
-        threshold=threshold,
-        fields=fields,
-        percentile=percentile,
-        expression=expression,
-        whole_province=isinstance(custom, dict) and custom.get("groups") == "province",
-    )
-
-
-def _expression(node: Any) -> Any:
-    """pySigma's tree as ``Correlation.expression``."""
-    if isinstance(node, SigmaRuleReference):
-        return ("rule", node.reference)
-    if isinstance(node, CorrelationConditionNOT):
-        return ("not", _expression(node.args[0]))
-    kind = "and" if isinstance(node, CorrelationConditionAND) else "or"
-    return (kind, tuple(map(_expression, node.args)))
 
 
 def load_rules(

@@ -2,150 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-YES, NO = True, False
+from tests.detect.conformance import ABSENT, CASES, PAGE, PLACEHOLDERS, Conformance, page
 
 
 @pytest.mark.parametrize(
-    ("selection", "value", "expected"),
-    [
-        # plain values: the whole value, without case
-        ({"f": "cmd.exe"}, "CMD.EXE", YES),
-        ({"f": "cmd.exe"}, "xcmd.exe", NO),
-        ({"f": "cmd.exe"}, "cmd.exe\n", NO),
-        ({"f": "ĐẶNG"}, "đặng", YES),
-        ({"f": "ĐẶNG"}, "dang", NO),
-        ({"f": "straße"}, "STRASSE", NO),
-        ({"f": "İstanbul"}, "istanbul", YES),
-        ({"f": ""}, "", YES),
-        ({"f": ""}, " ", NO),
-        # wildcards and escapes
-        ({"f": "a*c"}, "a\nbc", YES),
-        ({"f": "a?c"}, "abc", YES),
-        ({"f": "a?c"}, "ac", NO),
-        ({"f": "a?c"}, "ađc", YES),
-        ({"f": "a?c"}, "a😀c", YES),
-        ({"f": "a?c"}, "a\ud800c", YES),
-        ({"f": r"a\*c"}, "a*c", YES),
-        ({"f": r"a\*c"}, "abc", NO),
-        ({"f": r"a\?c"}, "a?c", YES),
-        ({"f": r"\\\\*\\ADMIN$"}, r"\\fs01\ADMIN$", YES),
-        ({"f": r"\\\\\*\\ADMIN$"}, r"\\*\ADMIN$", YES),
-        ({"f": r"\\\\\*\\ADMIN$"}, r"\\fs01\ADMIN$", NO),
-        ({"f": "*"}, "anything", YES),
-        ({"f": "*"}, "", YES),
-        ({"f": "?*"}, "", NO),
-        ({"f": "/../../"}, "x", NO),
-        # contains, startswith, endswith, all
-        ({"f|contains": "ELL"}, "powershell", YES),
-        ({"f|contains": "e?l"}, "powershell", YES),
-        ({"f|contains": ["x", "ell"]}, "powershell", YES),
-        ({"f|contains|all": ["power", "shell"]}, "powershell", YES),
-        ({"f|contains|all": ["power", "xx"]}, "powershell", NO),
-        ({"f|startswith": "Power"}, "powershell", YES),
-        ({"f|startswith": "ower"}, "powershell", NO),
-        ({"f|endswith": "\\CMD.exe"}, "C:\\cmd.exe", YES),
-        ({"f|endswith": "cmd"}, "cmd\n", NO),
-        ({"f|contains": "a.c"}, "abc", NO),
-        # cased
-        ({"f|cased": "Cmd"}, "Cmd", YES),
-        ({"f|cased": "Cmd"}, "cmd", NO),
-        ({"f|contains|cased": "Cmd"}, "xCmdx", YES),
-        ({"f|contains|cased": "Cmd"}, "xcmdx", NO),
-        ({"f|startswith|cased": "Đ?"}, "Đặng", YES),
-        ({"f|startswith|cased": "Đ?"}, "đặng", NO),
-        ({"f|contains|cased": "Cmd"}, "\ud800Cmd", YES),
-        # encodings
-        ({"f|base64": "foo"}, "Zm9v", YES),
-        ({"f|base64offset|contains": "foobar"}, "xxZm9vYmFyxx", YES),
-        ({"f|base64offset|contains": "foobar"}, "IGZvb2Jhcg==", YES),
-        ({"f|wide|base64offset|contains": "ping"}, "cABpAG4AZwAgACUA", YES),
-        ({"f|utf16|base64": "ab"}, "77u/YQBiAA==", YES),
-        # regular expressions: somewhere, with case
-        ({"f|re": "b+c"}, "abbc", YES),
-        ({"f|re": "^b"}, "ab", NO),
-        ({"f|re": "B"}, "abc", NO),
-        ({"f|re|i": "B"}, "abc", YES),
-        ({"f|re": "a.c"}, "a\nc", NO),
-        ({"f|re|s": "a.c"}, "a\nc", YES),
-        ({"f|re": "^c"}, "a\nc", NO),
-        ({"f|re|m": "^c"}, "a\nc", YES),
-        ({"f|re|m": "^$"}, "a\n", NO),
-        ({"f|re|m": "^$"}, "a\n\ud800\n", NO),
-        ({"f|re|m": "^$"}, "a\n\nb", YES),
-        ({"f|re|m": "^$"}, "", YES),
-        ({"f|re|m": "(?=a)^[^^]"}, "\na", YES),
-        ({"f|re": "(?=ab)a"}, "xab", YES),
-        ({"f|re": r"(a)\1"}, "aa", YES),
-        ({"f|re": r"\d{2}:\d+"}, "at 12:5", YES),
-        ({"f|re": "c$"}, "abc\n", YES),
-        ({"f|re": r"c\Z"}, "abc\n", NO),
-        ({"f|re": "a.c"}, "ađc", YES),
-        ({"f|re": "a.c"}, "a\ud800c", YES),
-        # addresses
-        ({"f|cidr": "10.0.0.0/8"}, "10.200.3.4", YES),
-        ({"f|cidr": "10.0.0.0/8"}, "11.0.0.1", NO),
-        ({"f|cidr": "10.0.0.0/8"}, "::ffff:10.1.1.1", YES),
-        ({"f|cidr": "10.0.0.0/8"}, "10.1.1.1.example", NO),
-        ({"f|cidr": "fe80::/10"}, "fe80::1", YES),
-        ({"f|cidr": ["192.0.2.0/24", "2001:db8::/32"]}, "2001:db8::5", YES),
-        # numbers
-        ({"f": 3389}, "3389", YES),
-        ({"f": "3389"}, 3389, YES),
-        ({"f": 3389}, 3389.0, YES),
-        ({"f": 3389}, "03389", NO),
-        ({"f": 1}, True, NO),
-        ({"f": True}, "True", YES),
-        ({"f": True}, True, YES),
-        ({"f": True}, 1, NO),
-        ({"f|lt": 5}, 4, YES),
-        ({"f|lt": 5}, "4.9", YES),
-        ({"f|lt": 5}, 5, NO),
-        ({"f|lte": 5}, 5, YES),
-        ({"f|gt": 5}, "0x10", YES),
-        ({"f|gt": 5}, "many", NO),
-        ({"f|gte": 5}, 5.0, YES),
-        ({"f|gt": 0}, True, NO),
-        # not equal, null, exists
-        ({"f|neq": "a"}, "b", YES),
-        ({"f|neq": "a"}, "A", NO),
-        ({"f|neq": ["a", "b"]}, "b", NO),
-        ({"f": None}, "", NO),
-        ({"f": None}, None, YES),
-        ({"f": None}, [], YES),
-        ({"f": None}, [None], YES),
-        ({"f": None}, ["a", None], NO),
-        ({"f|exists": True}, "", YES),
-        ({"f|exists": True}, None, YES),
-        ({"f|exists": False}, "x", NO),
-        # dashes of Windows
-        ({"f|windash|contains": " -enc "}, "x /enc y", YES),
-        ({"f|windash|contains": " -enc "}, "x –enc y", YES),
-        ({"f|contains": " -enc "}, "x /enc y", NO),
-        # lists of values: any
-        ({"f": "b"}, ["a", "b"], YES),
-        ({"f|contains|all": ["x", "y"]}, ["ax", "by"], YES),
-        ({"f|cidr": "10.0.0.0/8"}, ["8.8.8.8", "10.0.0.1"], YES),
-        ({"f": 2}, [1, 2], YES),
-        ({"f|neq": "b"}, ["a", "b"], NO),
-        # parts of times
-        ({"f|hour": 3}, "2026-11-22T03:10:00Z", YES),
-        ({"f|hour": 3}, "2026-11-22T04:10:00Z", NO),
-        ({"f|minute": 10}, "2026-11-22T03:10:00Z", YES),
-        ({"f|day": 22}, "2026-11-22 03:10:00", YES),
-        ({"f|week": 47}, "2026-11-22", YES),
-        ({"f|month": 11}, "2026-11-22", YES),
-        ({"f|year": 2026}, "yesterday", NO),
-    ],
+    "case", CASES, ids=lambda case: f"{case.chain} {case.kind} {case.value!r:.40}"
 )
-def test_a_value_is_judged_as_the_specification_says(
-    judged: Any, selection: dict[str, Any], value: Any, expected: bool
-) -> None:
+def test_a_value_is_judged_as_the_specification_says(judged: Any, case: Conformance) -> None:
     """Including the corners: case beyond ASCII, escapes, surrogates, numbers as text, lists."""
-    assert judged(selection).says(f=value) is expected
+    fields = {} if case.value is ABSENT else {"f": case.value}
+    assert judged(case.selection, PLACEHOLDERS).says(g="Giám đốc", **fields) is case.expected
+
+
+def test_the_page_is_what_the_cases_say(tmp_path: Path) -> None:
+    """``python -m tests.detect.conformance`` writes it anew."""
+    assert PAGE.read_text("utf-8") == page(tmp_path)
+
+
+def test_every_modifier_of_the_specification_has_a_case(corpus: Path) -> None:
+    folder = corpus / "standards" / "sigma-specification" / "specification"
+    text = (folder / "sigma-appendix-modifiers.md").read_text("utf-8")
+    named = set(re.findall(r"^ *- `(\w+)`: ", text, re.MULTILINE))
+    tested = {name for case in CASES for name in case.modifiers}
+    assert len(named) >= 25
+    assert named <= tested
 
 
 def test_an_absent_field_is_null(judged: Any) -> None:

@@ -85,3 +85,13 @@ def test_any_bytes_of_an_unnamed_source_give_events_or_a_record_error(raw: bytes
     """The search for a reader is as safe as the readers."""
     for event in events_of(raw, "auto"):
         looks_right(event, raw)
+
+
+@pytest.mark.parametrize("depth", [30, 1_000, 1_023, 5_000])
+@pytest.mark.parametrize(("opened", "closed"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_a_value_nested_very_deep_gives_an_event_or_a_record_error(
+    opened: bytes, closed: bytes, depth: int
+) -> None:
+    raw = b'{"@timestamp":"2026-11-26T01:00:00Z","x":' + opened * depth + b'"v"' + closed * depth
+    for event in events_of(raw + b"}", "json_lines"):
+        looks_right(event, raw + b"}")

@@ -167,7 +167,11 @@ class _Joining:
 def _waiting() -> Select[SignalRow]:
     return (
         select(SignalRow)
-        .where(SignalRow.alert_id.is_(None), SignalRow.withdrawn_at.is_(None))
+        .where(
+            SignalRow.alert_id.is_(None),
+            SignalRow.withdrawn_at.is_(None),
+            SignalRow.excepted_by.is_(None),
+        )
         .order_by(SignalRow.number)
     )
 

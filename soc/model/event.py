@@ -104,6 +104,7 @@ class Signal:
     fields: Fields = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     silent: bool = False
+    excepted_by: str | None = None  # id of the exception that keeps it from making an alert
 
 
 def signal_id(rule_id: str, event_id: str) -> str:

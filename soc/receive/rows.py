@@ -105,6 +105,7 @@ def signal_values(signal: Signal) -> dict[str, Any]:
         "host": signal.host[:200],
         "entity": signal.entity[:400],
         "fields": signal.fields,
+        "excepted_by": signal.excepted_by,
     }
 
 

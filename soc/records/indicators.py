@@ -29,7 +29,9 @@ class IndicatorRow(OfAgency, Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(80))
-    changed_at: Mapped[datetime] = mapped_column(index=True)  # what the doors look at
+    version: Mapped[int] = mapped_column(
+        default=1
+    )  # grows with each change; the doors look at the sum
     withdrawn_at: Mapped[datetime | None]
     withdrawn_by: Mapped[str] = mapped_column(String(80), default="")
     withdrawn_because: Mapped[str] = mapped_column(Text, default="")

@@ -15,10 +15,12 @@ from sqlalchemy import func, select
 
 from soc.collect.set_aside import rows_of
 from soc.detect.current import current_digest, load_current
+from soc.detect.exception_shelf import CurrentExceptions
 from soc.detect.indicators.current import CurrentWatch
 from soc.detect.judge import judge
 from soc.detect.matcher import Matcher
 from soc.flow import Flow, Rules
+from soc.model.event import Event, Signal
 from soc.model.scope import Scope
 from soc.ports import EventStore, StoreHealth
 from soc.receive.certificates import door_certificate, write_secret
@@ -96,6 +98,7 @@ class DoorProcess:
         self.watch = CurrentWatch(
             database, ours=self._is_ours, warning_lists=settings.warning_lists
         )
+        self.exceptions = CurrentExceptions(database)
         self.ingest: Ingest = Ingest(self.flow)
         self.parts = DoorParts(
             database=database,
@@ -111,6 +114,7 @@ class DoorProcess:
             [
                 Chore("rules", 1.0, self._refresh_rules),
                 Chore("indicators", 2.0, self._refresh_indicators),
+                Chore("exceptions", 2.0, self._refresh_exceptions),
                 Chore("ownership", 2.0, self._refresh_ownership),
                 Chore("disk", 5.0, self._look_at_disk),
                 Chore("expiry", 3600.0, self._expire),
@@ -145,12 +149,17 @@ class DoorProcess:
         """Load the rule set that the worker made current, beside the running one, and swap."""
         if current_digest(self.settings.packs_home) not in (None, self.flow.rules.digest):
             rules = load_rules(self.settings.packs_home)
-            self.flow.rules = with_indicators(rules, self.watch) if rules else self.flow.rules
+            self.flow.rules = (
+                beside(rules, self.watch, self.exceptions) if rules else self.flow.rules
+            )
             rest_the_collector()
         self._refuse_when_needed()
 
     def _refresh_indicators(self) -> None:
         self.watch.refresh(datetime.now(UTC))
+
+    def _refresh_exceptions(self) -> None:
+        self.exceptions.refresh(datetime.now(UTC))
 
     def _is_ours(self, address: str) -> bool:
         return self.flow.ownership.of_address(address, None).agency_id is not None
@@ -216,9 +225,14 @@ def load_rules(packs_home: Path) -> Rules | None:
     return Rules(matcher.digest, lambda events: judge(matcher, events))
 
 
-def with_indicators(rules: Rules, watch: CurrentWatch) -> Rules:
-    """The same rule set, and beside its signals those of the indicators in force at that moment."""
-    return Rules(rules.digest, lambda events: [*rules.judge(events), *watch.judge(events)])
+def beside(rules: Rules, watch: CurrentWatch, exceptions: CurrentExceptions) -> Rules:
+    """The same rule set with the indicators and the exceptions in force at that moment."""
+
+    def judged(events: Sequence[Event]) -> list[Signal]:
+        signals = [*rules.judge(events), *watch.judge(events)]
+        return exceptions.held.mark(signals, events)
+
+    return Rules(rules.digest, judged)
 
 
 def rest_the_collector() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from soc.detect.correlation.groups import Change, Group
 from soc.detect.correlation.rule import Correlation
 from soc.detect.correlation.runs import Run, end_of
+from soc.detect.exceptions import ENDED, Exceptions
 from soc.detect.facts import RuleFacts
 from soc.model.alert import AlertStatus
 from soc.model.event import EPOCH, signal_id
@@ -33,9 +34,16 @@ def time_of(microseconds: int) -> datetime:
 class Telling:
     """One change of one group, told within the caller's transaction."""
 
-    def __init__(self, session: Session, group: Group, facts: RuleFacts, now: datetime) -> None:
+    def __init__(
+        self,
+        session: Session,
+        group: Group,
+        facts: RuleFacts,
+        now: datetime,
+        exceptions: Exceptions,
+    ) -> None:
         self.session, self.group, self.rule = session, group, group.rule
-        self.facts, self.now = facts, now
+        self.facts, self.now, self.exceptions = facts, now, exceptions
 
     def tell(self, change: Change) -> None:
         """Bring the runs' rows, signals and alerts in line with what holds now."""
@@ -120,6 +128,13 @@ class Telling:
         signal.host, signal.system_id = latest.host, latest.system_id
         signal.system_level = max(one.system_level for one in newest)
         signal.fields = self._fields(row, newest)
+        seen = {"host.name": latest.host, **signal.fields}
+        hidden, ended = self.exceptions.holding(
+            self.rule.id, seen, row.agency_id, latest.system_id, self.now
+        )
+        signal.excepted_by = hidden or None
+        if ended:
+            signal.fields = {**signal.fields, ENDED: ended}
 
     def _fields(
         self, row: CorrelationRunRow, newest: Sequence[CorrelationEntryRow]

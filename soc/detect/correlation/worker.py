@@ -19,6 +19,8 @@ from soc.detect.correlation.chains import raise_moments
 from soc.detect.correlation.groups import Group
 from soc.detect.correlation.rule import Correlation, Correlations
 from soc.detect.correlation.telling import Telling, time_of
+from soc.detect.exception_shelf import CurrentExceptions
+from soc.detect.exceptions import Exceptions
 from soc.model.event import EPOCH
 from soc.model.scope import Scope
 from soc.records.correlations import CorrelationCursorRow, CorrelationEntryRow, CorrelationOwedRow
@@ -36,8 +38,14 @@ log = structlog.get_logger(__name__)
 class Correlator:
     """``current`` gives the correlations in use; they may change between two pieces."""
 
-    def __init__(self, database: Database, current: Callable[[], Correlations]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        current: Callable[[], Correlations],
+        exceptions: CurrentExceptions | None = None,
+    ) -> None:
         self._database, self._current = database, current
+        self._exceptions = exceptions or CurrentExceptions(database)
 
     def work(self, now: datetime) -> int:
         """Look at what has come and at what is due; returns how many entries were looked at.
@@ -45,6 +53,7 @@ class Correlator:
         Between two transactions it rests for as long as the last one took (see ``soc.alert.join``).
         """
         looked = 0
+        self._exceptions.refresh(now)
         while True:
             began = time.monotonic()
             some = self._look_at_new(now)
@@ -91,7 +100,7 @@ class Correlator:
             touched: dict[tuple[str, str], list[int]] = defaultdict(list)
             for _, rule_id, group_key, at in some:
                 touched[rule_id, group_key].append(at)
-            piece = _Piece(session, self._current(), now)
+            piece = _Piece(session, self._current(), now, self._exceptions.held)
             for (rule_id, group_key), times in touched.items():
                 piece.grown(rule_id, group_key, times)
             cursor.number, cursor.evaluated_at = some[-1][0], now
@@ -104,7 +113,7 @@ class Correlator:
             if session.scalar(due.limit(1)) is None:
                 return 0
         with self._database.write(PROVINCE) as session:
-            piece = _Piece(session, self._current(), now)
+            piece = _Piece(session, self._current(), now, self._exceptions.held)
             owed = list(session.scalars(due))
             for one in owed:
                 piece.owed(one)
@@ -114,8 +123,11 @@ class Correlator:
 class _Piece:
     """What is looked at in one transaction."""
 
-    def __init__(self, session: Session, current: Correlations, now: datetime) -> None:
+    def __init__(
+        self, session: Session, current: Correlations, now: datetime, exceptions: Exceptions
+    ) -> None:
         self.session, self.current, self.now = session, current, now
+        self.exceptions = exceptions
 
     def grown(self, rule_id: str, group_key: str, times: Sequence[int]) -> None:
         rule = self.current.rules.get(rule_id)
@@ -173,7 +185,8 @@ class _Piece:
         group = Group(self.session, rule, group_key)
         change = group.changed(first, last, grown=grown)
         if rule.id not in self.current.silent:
-            Telling(self.session, group, self.current.facts[rule.id], self.now).tell(change)
+            facts = self.current.facts[rule.id]
+            Telling(self.session, group, facts, self.now, self.exceptions).tell(change)
         above = self.current.above(rule.id)
         if not above:
             return

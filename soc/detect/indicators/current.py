@@ -34,7 +34,7 @@ class CurrentWatch:
         """
         self._shelf, self._ours = IndicatorShelf(database), ours
         self._lists = WarningLists.load(warning_lists)
-        self._version: tuple[int, datetime | None] | None = None
+        self._version: int | None = None
         self._watch = Watch()
         self._held: dict[str, tuple[int, str]] = {}
         self._counting = threading.Lock()

@@ -82,7 +82,8 @@ class IndicatorShelf:
             row = session.scalar(select(IndicatorRow).where(IndicatorRow.id == indicator_id))
             if row is None or row.withdrawn_at is not None:
                 raise NotFound("indicator in force", indicator_id)
-            row.withdrawn_at = row.changed_at = now
+            row.withdrawn_at = now
+            row.version += 1
             row.withdrawn_by, row.withdrawn_because = scope.actor, reason
             audit(
                 session,
@@ -110,13 +111,10 @@ class IndicatorShelf:
             hits = _hits(session)
         return [_listed(row, hits.get(RULE_PREFIX + row.id, 0)) for row in rows]
 
-    def version(self) -> tuple[int, datetime | None]:
-        """Changes whenever an indicator is taken in, renewed or withdrawn."""
+    def version(self) -> int:
+        """Grows whenever an indicator is taken in, renewed or withdrawn."""
         with self._database.session(Scope.province("indicators")) as session:
-            row = session.execute(
-                select(func.count(), func.max(IndicatorRow.changed_at)).select_from(IndicatorRow)
-            ).one()
-        return row[0], row[1]
+            return session.scalar(select(func.sum(IndicatorRow.version))) or 0
 
     def in_force(self, now: datetime) -> list[Indicator]:
         """All that hold now, of every agency."""
@@ -173,18 +171,15 @@ def _put(
                 "source": one.source[:120],
                 "agency_id": one.agency_id,
             }
-            session.add(
-                IndicatorRow(
-                    id=one.id, created_at=now, created_by=actor, changed_at=now, **fixed, **facts
-                )
-            )
+            session.add(IndicatorRow(id=one.id, created_at=now, created_by=actor, **fixed, **facts))
             yield "new"
         elif row.withdrawn_at is None and all(getattr(row, k) == v for k, v in facts.items()):
             yield "unchanged"
         else:
             for name, value in facts.items():
                 setattr(row, name, value)
-            row.changed_at, row.withdrawn_at, row.withdrawn_because = now, None, ""
+            row.withdrawn_at, row.withdrawn_because = None, ""
+            row.version += 1
             yield "renewed"
 
 

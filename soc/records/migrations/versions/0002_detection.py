@@ -1,6 +1,6 @@
-"""correlations
+"""detection
 
-Revision 0003, after 0002, of 2026-11-26.
+Revision 0002, after 0001, of 2026-11-26.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0002"
+down_revision = "0001"
 branch_labels = None
 depends_on = None
 
@@ -94,22 +94,96 @@ def upgrade() -> None:
             batch_op.f("ix_correlation_runs_agency_id"), ["agency_id"], unique=False
         )
 
+    op.create_table(
+        "indicators",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("source", sa.String(length=120), nullable=False),
+        sa.Column("tlp", sa.String(length=20), nullable=False),
+        sa.Column("level", sa.String(length=20), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("withdrawn_by", sa.String(length=80), nullable=False),
+        sa.Column("withdrawn_because", sa.Text(), nullable=False),
+        sa.Column("held_back", sa.Integer(), nullable=False),
+        sa.Column("held_because", sa.Text(), nullable=False),
+        sa.Column("agency_id", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("indicators", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_indicators_agency_id"), ["agency_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_indicators_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_indicators_kind"), ["kind"], unique=False)
+        batch_op.create_index(batch_op.f("ix_indicators_source"), ["source"], unique=False)
+
+    op.create_table(
+        "rule_exceptions",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("rule_id", sa.String(length=40), nullable=False),
+        sa.Column("where", sa.JSON(), nullable=False),
+        sa.Column("system_id", sa.String(length=40), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(length=80), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed", sa.JSON(), nullable=False),
+        sa.Column("approved_by", sa.String(length=80), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=80), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("agency_id", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("number"),
+    )
+    with op.batch_alter_table("rule_exceptions", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_rule_exceptions_agency_id"), ["agency_id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_rule_exceptions_expires_at"), ["expires_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_rule_exceptions_rule_id"), ["rule_id"], unique=False)
+
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
 
     with op.batch_alter_table("signals", schema=None) as batch_op:
         batch_op.add_column(sa.Column("since", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("excepted_by", sa.String(length=40), nullable=True))
+        batch_op.create_index(batch_op.f("ix_signals_excepted_by"), ["excepted_by"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("signals", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_signals_excepted_by"))
+        batch_op.drop_column("excepted_by")
         batch_op.drop_column("withdrawn_at")
         batch_op.drop_column("since")
 
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.drop_column("withdrawn_at")
 
+    with op.batch_alter_table("rule_exceptions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rule_exceptions_rule_id"))
+        batch_op.drop_index(batch_op.f("ix_rule_exceptions_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_rule_exceptions_agency_id"))
+
+    op.drop_table("rule_exceptions")
+    with op.batch_alter_table("indicators", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_indicators_source"))
+        batch_op.drop_index(batch_op.f("ix_indicators_kind"))
+        batch_op.drop_index(batch_op.f("ix_indicators_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_indicators_agency_id"))
+
+    op.drop_table("indicators")
     with op.batch_alter_table("correlation_runs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_correlation_runs_agency_id"))
         batch_op.drop_index("correlation_runs_group")

@@ -72,6 +72,61 @@ AUDITD_FIELDS = MappingProxyType(
         "SYSCALL": "event.action",
     }
 )
+WEB_FIELDS = MappingProxyType(
+    {  # W3C extended names; SigmaHQ's rules look for paths in cs-uri-query too, so it is the whole request
+        "cs-method": "http.request.method",
+        "cs-uri": "url.original",
+        "cs-uri-query": "url.original",
+        "cs-uri-stem": "url.path",
+        "c-uri": "url.original",
+        "c-uri-query": "url.query",
+        "c-uri-stem": "url.path",
+        "c-uri-extension": "url.extension",
+        "cs-host": "url.domain",
+        "r-dns": "url.domain",
+        "cs-referer": "http.request.referrer",
+        "cs-referrer": "http.request.referrer",
+        "cs-user-agent": "user_agent.original",
+        "c-useragent": "user_agent.original",
+        "cs-username": "user.name",
+        "c-ip": "source.ip",
+        "s-ip": "destination.ip",
+        "r-ip": "destination.ip",
+        "sc-status": "http.response.status_code",
+        "sc-bytes": "http.response.body.bytes",
+        "src_ip": "source.ip",
+        "dst_ip": "destination.ip",
+    }
+)
+NETWORK_FIELDS = MappingProxyType(
+    {
+        "src_ip": "source.ip",
+        "src_port": "source.port",
+        "dst_ip": "destination.ip",
+        "dst_port": "destination.port",
+        "query": "dns.question.name",
+        "record_type": "dns.question.type",
+        "answer": "dns.answers.data",
+        "action": "event.action",
+        "username": "user.name",
+    }
+)
+FORTIGATE_FIELDS = MappingProxyType(
+    {"action": "event.action"}
+    | {
+        name: f"fortinet.firewall.{name}"
+        for name in ("cfgpath", "cfgattr", "cfgobj", "subtype", "logdesc")
+    }
+)
+OTHER_FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {  # by product or category
+        "webserver": WEB_FIELDS,
+        "proxy": WEB_FIELDS,
+        "dns": NETWORK_FIELDS,
+        "firewall": NETWORK_FIELDS,
+        "fortigate": FORTIGATE_FIELDS,
+    }
+)
 KEPT_AS_TEXT = frozenset(
     {  # ECS holds a reading of these (domain split off, "-" left out); rules are written for Windows' own text
         *("User", "Initiated", "Protocol", "WorkstationName", "ServiceName", "Application"),
@@ -151,8 +206,11 @@ def alternatives(
     gate = _linux(category, service) if product == "linux" else _other(product, category, service)
     if gate is None:
         return []
-    renamed = AUDITD_FIELDS if service == "auditd" else LINUX_FIELDS
-    return [Alternative(gate, category, service, renamed if product == "linux" else {})]
+    if product == "linux":
+        renamed: Mapping[str, str] = AUDITD_FIELDS if service == "auditd" else LINUX_FIELDS
+    else:
+        renamed = OTHER_FIELDS.get(product or "") or OTHER_FIELDS.get(category or "") or {}
+    return [Alternative(gate, category, service, renamed)]
 
 
 def _windows(category: str | None, service: str | None, tables: WindowsTables) -> list[Alternative]:

@@ -15,7 +15,18 @@ from soc.model.event import Scalar
 from soc.normalise.addresses import ip_address
 
 NAMESPACES = frozenset(
-    {"auditd", "journald", "labels", "powershell", "soc", "sysmon", "syslog", "winlog"}
+    {
+        "auditd",
+        "fortinet",
+        "journald",
+        "labels",
+        "powershell",
+        "soc",
+        "suricata",
+        "sysmon",
+        "syslog",
+        "winlog",
+    }
 )
 """First words of names beside ECS. A source that needs another one adds it here."""
 

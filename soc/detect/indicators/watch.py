@@ -34,7 +34,7 @@ HASHES = tuple(
     for kind in ("md5", "sha1", "sha256")
 )
 EMAILS = ("email.from.address", "email.sender.address", "email.reply_to.address", "email.to.address")  # fmt: skip
-JA4S = ("tls.client.ja4",)
+JA4S = ("suricata.eve.tls.ja4", "labels.ja4")  # ECS 9 has no field for it
 OURS = "an address of our own"
 
 

@@ -50,7 +50,7 @@ def held(watch: Watch, fields: Fields) -> list[str]:
         (BAD_HASH, {"process.hash.sha256": BAD_HASH.upper()}),
         (BAD_HASH, {"file.hash.sha256": [BAD_HASH]}),
         ("ke@xau.example", {"email.from.address": ["Ke@Xau.example"]}),
-        ("t13d1516h2_8daaf6152771_b0da82dd1658", {"tls.client.ja4": "t13d1516h2_8daaf6152771_b0da82dd1658"}),
+        ("t13d1516h2_8daaf6152771_b0da82dd1658", {"suricata.eve.tls.ja4": "t13d1516h2_8daaf6152771_b0da82dd1658"}),
     ],
 )  # fmt: skip
 def test_an_event_that_holds_the_value_is_found(text: str, fields: Fields):

@@ -65,8 +65,8 @@ bench: install ## events/s for read, match, store and end to end, with memory
 long-kills: install ## the kill test in full: 200 kills, 50,000 records
 	@SOC_KILLS=200 SOC_KILL_RECORDS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/flow/test_kill.py
 
-long-correlations: install ## correlations: 1,000 orders of arrival of each scenario, 10,000 random windows of each type
-	@SOC_CORRELATION_ORDERS=3000 SOC_CORRELATION_ROUNDS=10000 $(BIN)/python -m pytest -q --timeout 0 tests/detect/correlation
+long-correlations: install ## correlations: 2,000 orders of arrival, 10,000 random windows of each type
+	@SOC_CORRELATION_ORDERS=120 SOC_CORRELATION_ROUNDS=10000 $(BIN)/python -m pytest -q --timeout 0 tests/detect/correlation
 
 long-fuzz: install ## the differential fuzz of the matcher, longer
 	@SOC_FUZZ_PAIRS=1000000 $(BIN)/python -m pytest -q -s --timeout 7200 tests/detect -k differential

@@ -22,6 +22,10 @@ from tests.sources.accept import raw_records, samples
 
 LAST = Path(__file__).parent / "data" / "read.last.json"
 FOLDERS = ("evtx-attack-samples", "evtx-to-mitre", "sigma-regression")
+SOURCES = (
+    *("windows_xml", "linux_audit", "syslog", "journal"),
+    *("web_access", "fortigate", "suricata"),
+)
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes
 
 
@@ -64,7 +68,7 @@ def main() -> int:
         return 2
     last = json.loads(LAST.read_text()) if LAST.exists() else {}
     figures: dict[str, int] = {}
-    for source in ("windows_xml", "linux_audit", "syslog", "journal"):
+    for source in SOURCES:
         records = (
             windows_records(Path(corpus)) if source == "windows_xml" else sample_records(source)
         )

@@ -85,14 +85,19 @@ def list_indicators(
     """
     from soc.cli.case import open_database, print_line
     from soc.cli.opening import operator
+    from soc.detect.indicators.retro import progress
     from soc.detect.indicators.shelf import IndicatorShelf
 
     with open_database() as (_, database):
         found = IndicatorShelf(database).listed(
             operator(), datetime.now(UTC), everything=everything, value=value
         )
+        looked = progress(database)
     for one in found:
         print_line(_plain(one), _text(one), as_json=as_json)
+    if looked["owed"] or looked["failed"]:
+        left = f"{looked['owed']} windows are still owed, {looked['failed']} failed and are tried again"
+        print(f"looking back over 90 days: {left}", file=sys.stderr)
 
 
 @app.command()

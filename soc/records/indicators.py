@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -37,3 +38,23 @@ class IndicatorRow(OfAgency, Base):
     withdrawn_because: Mapped[str] = mapped_column(Text, default="")
     held_back: Mapped[int] = mapped_column(default=0)
     held_because: Mapped[str] = mapped_column(Text, default="")
+
+
+class RetroWindowRow(Base):
+    """Some indicators to be looked for in the events of one day: a window of the ledger.
+
+    ``state`` is owed, done or failed (and tried again). ``agency_id`` is not kept: each indicator knows its own.
+    """
+
+    __tablename__ = "retro_windows"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    indicators: Mapped[list[Any]] = mapped_column(default=list)  # ids
+    start: Mapped[datetime]
+    end: Mapped[datetime]  # of ``observed_at``, exclusive
+    state: Mapped[str] = mapped_column(String(20), default="owed", index=True)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    hits: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

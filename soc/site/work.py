@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import lru_cache
 
 from soc.alert.join import Joiner
 from soc.detect.correlation.worker import Correlator
 from soc.detect.current import CurrentCorrelations
+from soc.detect.indicators.retro import RetroMatcher
+from soc.detect.indicators.warning_lists import WarningLists
+from soc.model.event import Signal
+from soc.model.scope import Scope
+from soc.receive.rows import insert_signals
 from soc.records.database import Database
+from soc.register.ownership import Ownership
 from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
 from soc.respond.playbook_desk import release_expired_steps
 from soc.settings import Settings
 from soc.site.rules import RuleKeeper
+from soc.store.embedded import EmbeddedStore
 from soc.tasks.in_process import InProcessQueue
 from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
 
@@ -28,6 +37,7 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     queue = InProcessQueue(database)
     outbox = Outbox(database, [NationalHttp(url)] if (url := national_url(settings)) else [])
     rules = RuleKeeper(settings, database)
+    retro = retro_matcher(settings, database)
     beat = keep_heartbeat(database, "work", lambda: cycle.heartbeat())
     cycle = WorkCycle(
         [
@@ -37,12 +47,33 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
             Duty("old entries", timedelta(hours=1), correlator.prune),
+            Duty("look back", timedelta(seconds=5), retro.work, apart=True),
             Duty("reaper", timedelta(seconds=10), queue.reap),
             Duty("steps", timedelta(seconds=10), lambda now: release_expired_steps(database, now)),
             Duty("heartbeat", timedelta(seconds=5), beat),
         ]
     )
     return cycle
+
+
+def retro_matcher(settings: Settings, database: Database) -> RetroMatcher:
+    """New indicators against the stored events, which this process only reads."""
+
+    @lru_cache(maxsize=1)
+    def register(minute: int) -> Ownership:
+        return Ownership.load(database)
+
+    def ours(address: str) -> bool:
+        picture = register(int(time.monotonic() // 60))
+        return picture.of_address(address, None).agency_id is not None
+
+    def keep(signals: Sequence[Signal]) -> None:
+        with database.write(Scope.province("retro")) as session:
+            insert_signals(session, signals)
+
+    store = EmbeddedStore(settings.events_home, months=settings.retention_months, writable=False)
+    lists = WarningLists.load(settings.warning_lists)
+    return RetroMatcher(database, store, keep, ours=ours, lists=lists)
 
 
 def national_url(settings: Settings) -> str:

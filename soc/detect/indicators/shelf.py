@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from soc.detect.indicators.windows import owe_windows
 from soc.errors import NotAllowed, NotFound
 from soc.model.indicator import Indicator, Kind, Tlp
 from soc.model.scope import Scope
@@ -69,7 +70,10 @@ class IndicatorShelf:
         for start in range(0, len(ids), AT_ONCE):
             some = [by_id[key] for key in ids[start : start + AT_ONCE]]
             with self._database.write(scope) as session:
-                counted.update(_put(session, some, scope.actor, now))
+                became = list(_put(session, some, scope.actor, now))
+                counted.update(became)
+                pairs = zip(some, became, strict=True)
+                owe_windows(session, [one.id for one, was in pairs if was != "unchanged"], now)
                 detail = f"{len(some)} indicators of {', '.join(sorted({one.source for one in some}))[:200]}"
                 audit(
                     session, scope, "indicators.take_in", "indicator", some[0].id, detail, now=now

@@ -123,6 +123,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_indicators_source"), ["source"], unique=False)
 
     op.create_table(
+        "retro_windows",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("indicators", sa.JSON(), nullable=False),
+        sa.Column("start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("end", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("hits", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("retro_windows", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_retro_windows_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_retro_windows_state"), ["state"], unique=False)
+
+    op.create_table(
         "rule_exceptions",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -177,6 +196,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_rule_exceptions_agency_id"))
 
     op.drop_table("rule_exceptions")
+    with op.batch_alter_table("retro_windows", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_retro_windows_state"))
+        batch_op.drop_index(batch_op.f("ix_retro_windows_due_at"))
+
+    op.drop_table("retro_windows")
     with op.batch_alter_table("indicators", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_indicators_source"))
         batch_op.drop_index(batch_op.f("ix_indicators_kind"))

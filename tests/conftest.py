@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from soc.records.database import Database
+from tests import elastic_node
 
 
 def missing(component: str) -> None:
@@ -48,3 +49,19 @@ def database(tmp_path: Path, empty_database_file: Path) -> Iterator[Database]:
     made = Database(f"sqlite:///{path}")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def elastic_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Elasticsearch node: ``SOC_TEST_ELASTIC``, or one started for this session."""
+    given = os.environ.get("SOC_TEST_ELASTIC")
+    if given:
+        yield given
+        return
+    try:
+        node = elastic_node.start(tmp_path_factory.mktemp("elastic"))
+    except elastic_node.NodeMissing as error:
+        missing(str(error))
+        return
+    yield node.url
+    node.stop()

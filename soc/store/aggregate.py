@@ -8,8 +8,8 @@ terms, months from days in UTC+7.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import orjson
 import tantivy
@@ -28,12 +28,32 @@ MOST_PARTS = 32
 FIGURES = ("min", "max", "avg", "sum", "value_count")
 
 
+class Asked(Protocol):
+    """Something that answers aggregations: a partition, or a whole cluster."""
+
+    def aggregate(self, request: dict[str, Any]) -> dict[str, Any]: ...
+
+    def narrowed(self, field: str, keys: list[Any]) -> Self:
+        """The same with only the events that have one of these values."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One partition to ask."""
 
     searcher: tantivy.Searcher
     query: Query
+
+    def aggregate(self, request: dict[str, Any]) -> dict[str, Any]:
+        with faults("an aggregation failed"):
+            answer: dict[str, Any] = self.searcher.aggregate(self.query, request)
+        return answer
+
+    def narrowed(self, field: str, keys: list[Any]) -> Self:
+        wanted = any_of([Query.term_query(SCHEMA, field, key) for key in keys])
+        both = Query.boolean_query([(Occur.Must, self.query), (Occur.Must, wanted)])
+        return replace(self, query=both)
 
 
 class Aggregation:
@@ -72,7 +92,7 @@ class Aggregation:
             return Figure(kind, field)
         raise refusal(f"the aggregation {kind!r} is not supported", body)
 
-    def run(self, targets: Sequence[Target]) -> dict[str, Any]:
+    def run(self, targets: Sequence[Asked]) -> dict[str, Any]:
         """The answer over all targets.
 
         Raises:
@@ -92,21 +112,18 @@ class Aggregation:
         return answers
 
 
-def _narrowed(part: Terms, keys: list[Any], targets: Sequence[Target]) -> list[Target]:
+def _narrowed(part: Terms, keys: list[Any], targets: Sequence[Asked]) -> list[Asked]:
     """The targets with only the events of the chosen keys, so that nested figures are exact."""
     if part.missing is not None or not keys:
         return list(targets)
-    wanted = any_of([Query.term_query(SCHEMA, part.field, key) for key in keys])
-    both = [Query.boolean_query([(Occur.Must, one.query), (Occur.Must, wanted)]) for one in targets]
-    return [Target(one.searcher, query) for one, query in zip(targets, both, strict=True)]
+    return [one.narrowed(part.field, keys) for one in targets]
 
 
-def _ask(name: str, part: Part, targets: Sequence[Target]) -> Any:
+def _ask(name: str, part: Part, targets: Sequence[Asked]) -> Any:
     state = part.empty()
     for target in targets:
         try:
-            with faults("an aggregation failed"):
-                answer = target.searcher.aggregate(target.query, part.request(name))
+            answer = target.aggregate(part.request(name))
         except StoreError as error:
             if "limit" in str(error).lower():
                 raise refusal("too many buckets; ask for a shorter time or fewer", {}) from error

@@ -69,11 +69,6 @@ def all_of(queries: list[Query]) -> Query:
     return Query.boolean_query([(Occur.Must, query) for query in queries])
 
 
-def none_of(query: Query) -> Query:
-    """True where it is not."""
-    return Query.boolean_query([(Occur.Must, Query.all_query()), (Occur.MustNot, query)])
-
-
 def number_of(text: str) -> int | float | None:
     """The number that a text writes in its usual form; ``0443`` is a name, not a number."""
     if WHOLE_NUMBER.fullmatch(text):
@@ -90,6 +85,17 @@ class Leaves:
     def __init__(self, refuse: Callable[[str, int | None], QueryError]) -> None:
         self._refuse = refuse
         self._budget = PATTERN_BUDGET
+
+    def everything(self) -> Query:
+        return Query.all_query()
+
+    def any_of(self, queries: list[Query]) -> Query:
+        return any_of(queries)
+
+    def all_of(self, queries: list[Query], without: list[Query]) -> Query:
+        """True where all of them are and none of ``without`` is."""
+        wanted = [(Occur.Must, query) for query in queries or [Query.all_query()]]
+        return Query.boolean_query(wanted + [(Occur.MustNot, query) for query in without])
 
     @cached_property
     def _ranges(self) -> tantivy.Index:
@@ -308,4 +314,4 @@ def _why_not(engine_says: str) -> str:
     return f"the regular expression cannot be read ({last})"
 
 
-__all__ = ["SCHEMA", "WORDS", "Leaves", "TextRange", "all_of", "any_of", "none_of"]
+__all__ = ["SCHEMA", "WORDS", "Leaves", "TextRange", "all_of", "any_of"]

@@ -1,0 +1,1 @@
+"""The event store of the full site: an Elasticsearch cluster, 9 or later."""

@@ -43,6 +43,24 @@ class Settings(BaseSettings):
     database: str = Field(
         "", description="SQLAlchemy URL of the records; empty: soc.sqlite in the home."
     )
+    elasticsearch: str = Field(
+        "",
+        description="Addresses of an Elasticsearch cluster for the events, with commas; empty: the embedded index.",
+    )
+    elasticsearch_user: str = Field("", description="User of the cluster; empty: none is sent.")
+    elasticsearch_password_file: Path | None = Field(
+        None, description="File that holds the user's password and nothing else."
+    )
+    elasticsearch_ca: Path | None = Field(
+        None, description="PEM file of the authority that signed the cluster's certificates."
+    )
+    elasticsearch_prefix: str = Field(
+        "soc", description="Start of the names of all indices.", pattern=r"^[a-z][a-z0-9]{0,30}$"
+    )
+    elasticsearch_shards: int = Field(1, description="Primary shards of a new index.", ge=1)
+    elasticsearch_replicas: int = Field(
+        1, description="Copies of each shard on other nodes; 0 with a single node.", ge=0
+    )
     rules: list[Path] = Field(
         default_factory=list, description="Rule folders; empty means the shipped rules/."
     )

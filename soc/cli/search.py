@@ -26,10 +26,10 @@ def command(
     from soc.cli.times import duration
     from soc.model.scope import Scope
     from soc.settings import Settings
-    from soc.store.embedded import EmbeddedStore
+    from soc.site.events import open_store
 
     settings = Settings()
-    store = EmbeddedStore(settings.events_home, months=settings.retention_months, writable=False)
+    store = open_store(settings, writable=False)
     try:
         found = store.search(
             Scope.province("command line"),

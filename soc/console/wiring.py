@@ -20,6 +20,7 @@ from soc.console.app import create_app
 from soc.console.parts import ConsoleParts
 from soc.detect.explain import Explanation
 from soc.errors import RuleError, SocError
+from soc.ports import EventStore
 from soc.records.database import Database
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
@@ -31,7 +32,7 @@ from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
 from soc.settings import Settings
 from soc.site import playbook_folder
-from soc.store.embedded import EmbeddedStore
+from soc.site.events import open_store
 from soc.tasks.work_cycle import keep_heartbeat
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def second_factor_needed(host: str) -> bool:
         return True
 
 
-def console_parts(settings: Settings, database: Database, store: EmbeddedStore) -> ConsoleParts:
+def console_parts(settings: Settings, database: Database, store: EventStore) -> ConsoleParts:
     """The desks over one database and one store."""
     rules = RuleBook(settings.packs_home)
     reports = CaseReports(Forms(), zone=settings.zone)
@@ -126,7 +127,7 @@ def console_parts(settings: Settings, database: Database, store: EmbeddedStore) 
 def run_desk(settings: Settings) -> None:
     """Serve the console and the API of a prepared site until SIGTERM."""
     database = Database(settings.database_url)
-    store = EmbeddedStore(settings.events_home, months=settings.retention_months, writable=False)
+    store = open_store(settings, writable=False)
     app = create_app(console_parts(settings, database, store))
     beat = keep_heartbeat(database, "desk", lambda: {"address": f"{settings.host}:{settings.port}"})
     config = uvicorn.Config(

@@ -34,7 +34,7 @@ from soc.records.database import Database
 from soc.records.register import RegisterVersionRow
 from soc.register.ownership import Ownership
 from soc.settings import Settings
-from soc.store.embedded import EmbeddedStore
+from soc.site.events import open_store
 
 NO_RULES = "the rules are not compiled yet"
 ADMIN_FILE = "door_admin"  # in the keys folder
@@ -83,9 +83,7 @@ class DoorProcess:
         self, settings: Settings, database: Database, reached: Callable[[str], None]
     ) -> None:
         self.settings, self.database = settings, database
-        self.store: EventStore = EmbeddedStore(
-            settings.events_home, months=settings.retention_months, writable=True
-        )
+        self.store: EventStore = open_store(settings, writable=True)
         self.identities = Identities(database)
         self.flow: Flow = Flow(
             database,

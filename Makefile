@@ -10,6 +10,7 @@ QUICK := not slow and not elastic and not celery and not browser and not root
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations clean
+.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-stores clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +71,9 @@ long-correlations: install ## correlations: 2,000 orders of arrival, 10,000 rand
 
 long-fuzz: install ## the differential fuzz of the matcher, longer
 	@SOC_FUZZ_PAIRS=1000000 $(BIN)/python -m pytest -q -s --timeout 7200 tests/detect -k differential
+
+long-stores: install ## both event stores with 50,000 real events: the same answers
+	@SOC_DIFFERENTIAL_EVENTS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/store/test_store_elastic_differential.py
 
 lock: ## pin the dependencies anew
 	@$(BIN)/uv pip compile -q pyproject.toml --extra sensor --extra reports --group test --group dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock

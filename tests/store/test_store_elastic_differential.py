@@ -90,6 +90,7 @@ def pair(
         for start in range(0, len(events), AT_ONCE):
             for store in (embedded, elastic):
                 store.append(PROVINCE, events[start : start + AT_ONCE])
+        print(f"{len(events)} events in both stores")
         yield Pair(events, embedded, elastic)
     embedded.close()
 
@@ -99,7 +100,8 @@ def quoted(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    return "".join(one if one.isalnum() else f"\\{one}" for one in text)
+    """Escaped; line ends and tabs, which no escape can write, as a wildcard for one character."""
+    return "".join(one if one.isalnum() else "?" if one in "\r\n\t" else f"\\{one}" for one in text)
 
 
 class Asker:

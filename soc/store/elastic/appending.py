@@ -76,13 +76,13 @@ class Appending:
         return {identity: event.raw for (_, identity), (event, _) in found.items()}
 
     def _create(self, fresh: Sequence[tuple[Partition, Event]], told: Told) -> None:
-        items = [
+        items = (
             Item(
                 action("create", self._indices.name(place), event.id),
                 document_of(event, self._indices.names_of(place)),
             )
             for place, event in fresh
-        ]
+        )
         outcomes = self._indices.cluster.bulk(items, refresh=self._refresh)
         there, poisonous = [], []
         for (place, event), outcome in zip(fresh, outcomes, strict=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from soc.errors import QueryError, SettingsError, StoreError
 BUSY = frozenset({429, 503})
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)  # seconds before each repeat of what was refused as busy
 CALL_SECONDS = 60.0
-BULK_BYTES = 8 * 2**20
+BULK_BYTES = 2 * 2**20  # of one request
+SENDERS = 2  # requests on their way at once, by one process
 TOO_MUCH = ("too_many_buckets_exception", "too_many_clauses", "too_many_nested_clauses")
 
 
@@ -126,42 +128,53 @@ class Cluster:
         self.url = account.url
         self.client = account.client()
         self._sleep = sleep
+        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="elastic")
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Elasticsearch]:
         with faults(what, self.url):
             yield self.client
 
-    def bulk(self, items: Sequence[Item], *, refresh: bool = False) -> list[Outcome]:
-        """Carry out every item; those refused as busy are repeated alone.
+    def bulk(self, items: Iterable[Item], *, refresh: bool = False) -> list[Outcome]:
+        """Carry out every item, in their order; those refused as busy are repeated alone.
+
+        ``items`` may be made while those before them are on their way.
 
         Raises:
             StoreError: the cluster is away, or still busy after the last repeat. Items may then have been done.
         """
-        outcomes: list[Outcome | None] = [None] * len(items)
-        open_places = list(range(len(items)))
+        kept: list[Item] = []
+        outcomes: dict[int, Outcome] = {}
+        waiting: Iterable[tuple[int, Item]] = enumerate(items)
         for pause in (*PAUSES, None):
-            busy: list[int] = []
-            for some in _portions(open_places, items):
-                for place, outcome in zip(
-                    some, self._send([items[one] for one in some], refresh), strict=True
-                ):
-                    outcomes[place] = outcome
-                    if outcome.status in BUSY:
-                        busy.append(place)
+            for some, answers in self._send_all(waiting, refresh):
+                kept.extend(item for place, item in some if place >= len(kept))
+                outcomes.update(zip((place for place, _ in some), answers, strict=True))
+            busy = [place for place, outcome in outcomes.items() if outcome.status in BUSY]
             if not busy:
                 break
-            reason = _first_reason(outcomes, busy)
+            reason = outcomes[busy[0]].reason
             if "cluster_block" in reason:
                 raise StoreError(f"the events cannot be written: {READ_ONLY} ({reason})")
             if pause is None:
                 raise StoreError(
-                    f"Elasticsearch at {self.url} is too busy: {len(busy)} of {len(items)} events were refused "
+                    f"Elasticsearch at {self.url} is too busy: {len(busy)} of {len(kept)} events were refused "
                     f"{len(PAUSES) + 1} times ({reason})"
                 )
             self._sleep(pause)
-            open_places = busy
-        return [outcome for outcome in outcomes if outcome is not None]
+            waiting = [(place, kept[place]) for place in busy]
+        return [outcomes[place] for place in range(len(kept))]
+
+    def _send_all(
+        self, numbered: Iterable[tuple[int, Item]], refresh: bool
+    ) -> Iterator[tuple[list[tuple[int, Item]], list[Outcome]]]:
+        """Send portions, a few at once, and give their answers in order."""
+        sent = []
+        for some in _portions(numbered):
+            request = self._senders.submit(self._send, [item for _, item in some], refresh)
+            sent.append((some, request))
+        for some, request in sent:
+            yield some, request.result()
 
     def _send(self, items: Sequence[Item], refresh: bool) -> list[Outcome]:
         """One request; when it is refused as a whole for being busy, that is each item's outcome."""
@@ -185,6 +198,7 @@ class Cluster:
         return [_outcome(one) for one in answer.body["items"]]
 
     def close(self) -> None:
+        self._senders.shutdown()
         self.client.close()
 
 
@@ -194,16 +208,16 @@ NDJSON = {
 }
 
 
-def _portions(places: Sequence[int], items: Sequence[Item]) -> Iterator[list[int]]:
-    """Places of items whose documents are together no larger than one request should be."""
-    some: list[int] = []
+def _portions(numbered: Iterable[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:
+    """Items whose documents are together no larger than one request should be."""
+    some: list[tuple[int, Item]] = []
     size = 0
-    for place in places:
-        length = len(items[place].document or b"")
+    for place, item in numbered:
+        length = len(item.document or b"")
         if some and size + length > BULK_BYTES:
             yield some
             some, size = [], 0
-        some.append(place)
+        some.append((place, item))
         size += length
     if some:
         yield some
@@ -218,11 +232,6 @@ def _outcome(item: dict[str, Any]) -> Outcome:
     reason = f"{error.get('type')}: {error.get('reason')}"
     whole = f"{reason} ({cause.get('reason')})" if cause else reason
     return Outcome(result["status"], whole[:500])
-
-
-def _first_reason(outcomes: Sequence[Outcome | None], busy: Sequence[int]) -> str:
-    first = outcomes[busy[0]]
-    return first.reason if first else ""
 
 
 def action(kind: str, index: str, identity: str) -> bytes:

@@ -72,7 +72,7 @@ long-correlations: install ## correlations: 2,000 orders of arrival, 10,000 rand
 long-fuzz: install ## the differential fuzz of the matcher, longer
 	@SOC_FUZZ_PAIRS=1000000 $(BIN)/python -m pytest -q -s --timeout 7200 tests/detect -k differential
 
-long-stores: install ## both event stores with 50,000 real events: the same answers
+long-stores: install ## both event stores with up to 50,000 real events: the same answers
 	@SOC_DIFFERENTIAL_EVENTS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/store/test_store_elastic_differential.py
 
 lock: ## pin the dependencies anew

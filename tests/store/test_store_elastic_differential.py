@@ -1,6 +1,7 @@
 """The same real events in both stores, the same questions, the same answers.
 
-The corpus is the public Windows recordings. CI takes a seeded cut; ``make long-stores`` takes 50,000 events. The known
+The corpus is the public Windows recordings. CI takes a seeded cut; ``make long-stores`` takes all (up to
+50,000). The known
 differences are those of docs/decisions/0005-elasticsearch-store.md, and none of them is asked for here.
 """
 
@@ -34,6 +35,7 @@ pytestmark = [pytest.mark.elastic, pytest.mark.slow]
 EVENTS = int(os.environ.get("SOC_DIFFERENTIAL_EVENTS", "3000"))
 QUERIES, AGGREGATIONS = 300, 40
 AT_ONCE = 1_000
+TIME_IN_TEXT = re.compile(r"\d{4}-\d\d-\d\dT")  # the embedded index's fault: see the decision
 VIETNAMESE = ("Đăng nhập thất bại", "Máy chủ Sở Y tế", "đội ứng cứu sự cố", "Nguyễn Thị Ánh")
 
 
@@ -48,7 +50,7 @@ class Pair:
 
 def real_events(corpus: Path, count: int) -> Iterator[Event]:
     """Events of the recordings, with ids, owners and levels of ours."""
-    paths = sorted((corpus / "evtx-attack-samples").rglob("*.evtx"))
+    paths = sorted(corpus.rglob("*.evtx"))
     random.Random(5).shuffle(paths)
     number = 0
     for path in paths:
@@ -114,7 +116,9 @@ class Asker:
             for each in events
             for name, value in each.fields.items()
             for one in (value if isinstance(value, list) else [value])
-            if 0 < len(str(one)) < 300 and name not in ("event.id", "@timestamp")
+            if 0 < len(str(one)) < 300
+            and name not in ("event.id", "@timestamp")
+            and not TIME_IN_TEXT.match(str(one))
         ]
 
     def leaf(self) -> str:

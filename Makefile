@@ -9,8 +9,7 @@ export SOC_CORPUS := $(CORPUS)
 QUICK := not slow and not elastic and not celery and not browser and not root
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations clean
-.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-stores clean
+.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations long-stores clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -111,15 +111,13 @@ def _shelf(*, events: bool = False) -> Iterator[ExceptionShelf]:
     from soc.cli.case import open_database
     from soc.detect.exception_shelf import ExceptionShelf
     from soc.model.scope import Scope
-    from soc.store.embedded import EmbeddedStore
+    from soc.site.events import open_store
 
     with open_database() as (settings, database):
         if not events:
             yield ExceptionShelf(database)
             return
-        store = EmbeddedStore(
-            settings.events_home, months=settings.retention_months, writable=False
-        )
+        store = open_store(settings, writable=False)
         try:
             yield ExceptionShelf(
                 database, lambda key: store.find(Scope.province("exceptions"), key)

@@ -24,8 +24,8 @@ from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
 from soc.respond.playbook_desk import release_expired_steps
 from soc.settings import Settings
+from soc.site.events import open_store
 from soc.site.rules import RuleKeeper
-from soc.store.embedded import EmbeddedStore
 from soc.tasks.in_process import InProcessQueue
 from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
 
@@ -71,7 +71,7 @@ def retro_matcher(settings: Settings, database: Database) -> RetroMatcher:
         with database.write(Scope.province("retro")) as session:
             insert_signals(session, signals)
 
-    store = EmbeddedStore(settings.events_home, months=settings.retention_months, writable=False)
+    store = open_store(settings, writable=False)
     lists = WarningLists.load(settings.warning_lists)
     return RetroMatcher(database, store, keep, ours=ours, lists=lists)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,10 +9,10 @@ import tantivy
 from tantivy import Query
 
 from soc.errors import NotAllowed
-from soc.model.event import Event, Scalar, Value
+from soc.model.event import Event
 from soc.model.scope import Scope
 from soc.ports import Appended
-from soc.store.document import I64, encode, event_of, microseconds
+from soc.store.document import encode, event_of, microseconds, plain_fields
 from soc.store.faults import faults
 from soc.store.handles import Readers, Writers
 from soc.store.leaves import SCHEMA
@@ -142,30 +141,4 @@ def document_of(event: Event, holds: Iterable[str] = ()) -> tantivy.Document:
     try:
         return encode(event, holds)
     except (TypeError, ValueError, OverflowError):
-        return encode(
-            replace(
-                event, fields={_text(name): _plain(value) for name, value in event.fields.items()}
-            ),
-            holds,
-        )
-
-
-def _plain(value: Value) -> Value:
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return _scalar(value)
-
-
-def _scalar(value: Scalar) -> Scalar:
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if -I64 <= value < I64 else str(value)
-    return value if math.isfinite(value) else str(value)
-
-
-def _text(text: str) -> str:
-    """Lone surrogates are no characters; the raw bytes keep what stood there."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+        return encode(replace(event, fields=plain_fields(event.fields)), holds)

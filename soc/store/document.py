@@ -303,3 +303,29 @@ def event_of(document: tantivy.Document) -> Event:
     if not isinstance(stored, bytes):
         raise StoreError("a document of the index has no stored event")
     return unpack(stored)
+
+
+def plain_fields(fields: Fields) -> Fields:
+    """The fields with values that no index can hold in a form that it can."""
+    return {_text(name): _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return _scalar(value)
+
+
+def _scalar(value: Scalar) -> Scalar:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -I64 <= value < I64 else str(value)
+    return value if math.isfinite(value) else str(value)
+
+
+def _text(text: str) -> str:
+    """Lone surrogates are no characters; the raw bytes keep what stood there."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -2,7 +2,7 @@
 
 The corpus is the public Windows recordings. CI takes a seeded cut; ``make long-stores`` takes all (up to
 50,000). The known
-differences are those of docs/decisions/0005-elasticsearch-store.md, and none of them is asked for here.
+differences are those of docs/decisions/0007-elasticsearch-store.md, and none of them is asked for here.
 """
 
 from __future__ import annotations

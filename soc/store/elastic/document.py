@@ -14,7 +14,6 @@ The fields are those of the embedded index (``soc.store.document``), so that bot
 from __future__ import annotations
 
 import base64
-import math
 import re
 import struct
 from collections.abc import Iterable
@@ -29,7 +28,6 @@ from soc.model.event import Event, Fields, Scalar, Value
 from soc.normalise.fields import ECS
 from soc.normalise.folding import fold
 from soc.store.document import (
-    I64,
     LONGEST_VALUE,
     NOT_INDEXED,
     Kind,
@@ -39,6 +37,7 @@ from soc.store.document import (
     kind_of,
     microseconds,
     pack,
+    plain_fields,
     tie_of,
     unpack,
 )
@@ -211,8 +210,7 @@ def document_of(event: Event, names: Names, holds: Iterable[str] = ()) -> bytes:
     try:
         return _encode(event, names, holds)
     except (TypeError, ValueError, OverflowError):
-        fields = {_text(name): _plain(value) for name, value in event.fields.items()}
-        return _encode(replace(event, fields=fields), names, holds)
+        return _encode(replace(event, fields=plain_fields(event.fields)), names, holds)
 
 
 def _encode(event: Event, names: Names, holds: Iterable[str]) -> bytes:
@@ -263,7 +261,7 @@ def _stamps(event: Event) -> dict[str, Any]:
 
 def bare_document(event: Event, reason: str, holds: Iterable[str] = ()) -> bytes:
     """An event whose values Elasticsearch refuses: found by time, id and owner, with the reason on it."""
-    fields = {_text(name): _plain(value) for name, value in event.fields.items()}
+    fields = plain_fields(event.fields)
     fields[NOT_INDEXED] = sorted(fields)
     marked = replace(event, fields=fields)
     document = {
@@ -283,22 +281,3 @@ def event_of(source: dict[str, Any]) -> Event:
     if not isinstance(stored, str):
         raise StoreError("a document of Elasticsearch has no stored event")
     return unpack(base64.b64decode(stored))
-
-
-def _plain(value: Value) -> Value:
-    return [_scalar(one) for one in value] if isinstance(value, list) else _scalar(value)
-
-
-def _scalar(value: Scalar) -> Scalar:
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if -I64 <= value < I64 else str(value)
-    return value if math.isfinite(value) else str(value)
-
-
-def _text(text: str) -> str:
-    """Lone surrogates are no characters; the raw bytes keep what stood there."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -62,6 +62,9 @@ accept: install ## write the golden outputs anew; read the diff before you commi
 bench: install ## events/s for read, match, store and end to end, with memory
 	@$(BIN)/python -m bench
 
+bench-detect: install ## the matcher alone; BESIDE=program.py runs another one in turn with it
+	@$(BIN)/python -m bench.detect $(if $(BESIDE),--beside $(BESIDE))
+
 long-kills: install ## the kill test in full: 200 kills, 50,000 records
 	@SOC_KILLS=200 SOC_KILL_RECORDS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/flow/test_kill.py
 

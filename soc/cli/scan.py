@@ -165,9 +165,11 @@ class Scan:
                 self.unreadable += 1
                 self._say(item)
                 continue
+            written = item.raw if item.event is not None and "Event" not in item.event else b""
             for fields, time, host in self._fields(shown, item, kind):
                 self.events += 1
-                self._match(shown, item.record, fields, time, host)
+                found = self.matcher.match(fields, written or None)
+                self._matches(found, shown, item.record, fields, time, host)
         if sound or self.events > before:
             self.files_read += 1
         else:
@@ -215,10 +217,16 @@ class Scan:
             self.unreadable += 1
             self._say(FileProblem(shown, f"unreadable record: {error.reason}", item.record))
 
-    def _match(
-        self, shown: str, record: int, fields: dict[str, Any], time: str | datetime, host: str
+    def _matches(
+        self,
+        found: Sequence[str],
+        shown: str,
+        record: int,
+        fields: dict[str, Any],
+        time: str | datetime,
+        host: str,
     ) -> None:
-        for rule_id in self.matcher.match(fields):
+        for rule_id in found:
             self._correlate(rule_id, shown, record, fields, time, host)
             if rule_id in self.matcher.feed.silent:
                 continue

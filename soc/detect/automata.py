@@ -32,6 +32,7 @@ FEW = 4  # so many plain patterns are quicker one by one than by an automaton
 FOLDS_TO_ASCII = (
     "\u212a\u017f\u0130\u037e\u1fef"  # Kelvin, long s, dotted I, Greek question mark, varia
 )
+NEEDLESS_ESCAPES = ("\\u", "\\/")  # of JSON
 OTHER_MEANING = (
     "\\Z",
     "{,",
@@ -89,12 +90,16 @@ def _compile(patterns: list[tuple[int, bytes, int]]) -> Automaton | None:
     return Automaton(database, frozenset(number for number, _, _ in patterns))
 
 
-def json_automaton(likes: Sequence[Parts]) -> Automaton | None:
-    """Finds the JSON of a text that has one of the patterns (ASCII, folded) in it; it may find too much."""
+def json_automaton(likes: Sequence[Parts], *, foreign: bool = False) -> Automaton | None:
+    """Finds the JSON of a text that has one of the patterns (ASCII, folded) in it; it may find too much.
+
+    ``foreign``: it also finds the escapes that a needless use could hide a pattern behind.
+    """
     caseless = FOLDED | hyperscan.HS_FLAG_CASELESS
     patterns = [(number, json_expression(parts), caseless) for number, parts in enumerate(likes)]
-    folding = [(len(likes), escaped(sign), FOLDED) for sign in FOLDS_TO_ASCII]
-    return _compile(patterns + folding) if likes else None
+    hiding = [*FOLDS_TO_ASCII, *(NEEDLESS_ESCAPES if foreign else ())]
+    others = [(len(likes), escaped(sign), FOLDED) for sign in hiding]
+    return _compile(patterns + others) if likes else None
 
 
 def supports(expression: bytes, flags: int) -> bool:

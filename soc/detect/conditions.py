@@ -110,20 +110,25 @@ def known(test: Test, signatures: Mapping[str, Signature]) -> Test:
     return bool(test[2] & signature) if test[0] == "any" else test[2] <= signature
 
 
-def required(test: Test, uses: Mapping[tuple[str, int], int]) -> Required | None:
+def required(
+    test: Test, uses: Mapping[tuple[str, int], int], without: frozenset[str] = frozenset()
+) -> Required | None:
     """Atoms of which at least one holds whenever the condition does; None if there are no such atoms.
 
     ``uses`` is how many rules have an atom. Of several choices the one with the rarest atoms is taken: an atom that
     many rules have (a program's name) is likely to hold, and then all those rules would have to be evaluated.
+    Atoms on the fields ``without`` are not taken.
     """
     if isinstance(test, bool) or test[0] == "not":
+        return None
+    if test[0] in ("any", "all") and test[1] in without:
         return None
     if test[0] == "any":
         return frozenset((test[1], number) for number in test[2])
     if test[0] == "all":
         rarest = min(test[2], key=lambda number: (uses.get((test[1], number), 0), number))
         return frozenset(((test[1], rarest),))
-    found = [required(part, uses) for part in test[1]]
+    found = [required(part, uses, without) for part in test[1]]
     if test[0] == "and":
         known_ones = [one for one in found if one]
         return min(known_ones, key=lambda one: sum(uses.get(a, 0) for a in one), default=None)
@@ -143,11 +148,19 @@ def count_uses(test: Test, uses: dict[tuple[str, int], int]) -> None:
         count_uses(part, uses)
 
 
-def compiled(test: Test, position: Mapping[str, int]) -> Callable[[Key], bool]:
-    """A function of the signatures in the order of ``position``."""
+def compiled(
+    test: Test, position: Mapping[str, int], *, unknown: bool = False
+) -> Callable[[Key], bool]:
+    """A function of the signatures in the order of ``position``.
+
+    A test on a field that has no position is ``unknown``: with True the function says whether the condition may hold,
+    with False whether it must.
+    """
     if isinstance(test, bool):
         return lambda _key, answer=test: answer  # type: ignore[misc]
     kind = test[0]
+    if kind in ("any", "all") and test[1] not in position:
+        return lambda _key: unknown
     if kind == "any":
         place, numbers = position[test[1]], test[2]
         return lambda key: not numbers.isdisjoint(key[place])
@@ -155,9 +168,9 @@ def compiled(test: Test, position: Mapping[str, int]) -> Callable[[Key], bool]:
         place, numbers = position[test[1]], test[2]
         return lambda key: numbers <= key[place]
     if kind == "not":
-        inner = compiled(test[1], position)
+        inner = compiled(test[1], position, unknown=not unknown)
         return lambda key: not inner(key)
-    parts = [compiled(part, position) for part in test[1]]
+    parts = [compiled(part, position, unknown=unknown) for part in test[1]]
     if len(parts) == 2:
         first, second = parts
         if kind == "and":

@@ -36,6 +36,22 @@ FALLBACK_LENGTH = (
 FALLBACK_SECONDS = 0.25  # a single `re` search that took longer is counted too
 
 
+class Signatures(dict[Any, Signature]):
+    """The remembered signatures of a field's texts, and that of None, which stands for an absent field too.
+
+    Any other value is asked for anew. So ``map(getitem, ...)`` finds most values without a line of Python.
+    """
+
+    __slots__ = ("_of",)
+
+    def __init__(self, none: Signature, of: Callable[[Any], Signature]) -> None:
+        super().__init__({None: none})
+        self._of = of
+
+    def __missing__(self, value: Any) -> Signature:
+        return self._of(value)
+
+
 class FieldMatcher:
     """The atoms of one field. Not for two threads at once (the automaton's scratch space)."""
 
@@ -54,8 +70,6 @@ class FieldMatcher:
         self.over_budget: Counter[int] = (
             Counter()
         )  # atom number: how often `re` was over its budget
-        self.memo: Memo[Signature] = Memo(memo_limit)
-        self.cache = self.memo.recent
         self._like, self._raw = like, raw
         self._equals: dict[str, tuple[int, ...]] = {}
         self._equals_cased: dict[str, tuple[int, ...]] = {}
@@ -77,8 +91,13 @@ class FieldMatcher:
                 self._take(number, atom)
         self.absent: Signature = frozenset(nulls)
         self.null: Signature = frozenset(nulls | self._there)
-        self._always = frozenset(self._there | self._not_null)
         self._sets: dict[Signature, Signature] = {}
+        self._most_sets = memo_limit
+        self.cache = Signatures(self.absent, self.unseen)
+        self.memo: Memo[Signature] = Memo(memo_limit, self.cache)
+        self.tells_null = bool(self._there)  # whether null and absent differ
+        self._always = self._shared(frozenset(self._there | self._not_null))
+        self._scan = like.scan if like is not None else None
         self._wants_folded = bool(self._equals or self._simple or self._folded or like)
         self._wants_rest = bool(
             raw
@@ -123,46 +142,37 @@ class FieldMatcher:
 
     def of(self, value: object) -> Signature:
         """The signature of a value of any type, ABSENT included."""
-        if value.__class__ is str or value.__class__ is int:
-            found = self.cache.get(value)
-            return self.plain(value) if found is None else found
-        return self.other(value)
-
-    def plain(self, value: Any) -> Signature:
-        """The signature of a text or an int that is not in ``cache``."""
-        if value.__class__ is str:
-            if len(value) > LONG_TEXT:
-                return self._shared(self._judge_text(value, value))
-            text = value
-        else:
-            text = str(value)
-        found = self.memo.older(value)
-        if found is None:
-            found = self._shared(self._judge_text(text, value))
-            self.memo.keep(value, found)
-        return found
-
-    def other(self, value: object) -> Signature:
-        """The signature of anything but a text or an int: booleans, lists, null, absent ...
-
-        These keys carry the type, since 1, 1.0 and True are one dict key.
-        """
         if value is ABSENT:
             return self.absent
         if value is None:
             return self.null
         if isinstance(value, list | tuple):
             return self._many(list(value))
-        key = (value.__class__, value) if isinstance(value, bool | float) else None
-        found = None
-        if key is not None:
+        return self.cache[value] if value.__class__ is str else self.unseen(value)
+
+    def unseen(self, value: Any) -> Signature:
+        """The signature of a text that is not in ``cache``, of a number or of anything else but a list.
+
+        The keys of numbers carry the type, since 1, 1.0 and True are one dict key.
+        """
+        if value.__class__ is str:
+            if len(value) > LONG_TEXT:
+                return self._judge_text(value, value)
+            key: object = value
+            text = value
+        elif isinstance(value, bool | float | int):
+            key, text = (value.__class__, value), as_text(value)
             found = self.cache.get(key)
-            if found is None:
-                found = self.memo.older(key)
+            if found is not None:
+                return found
+        elif isinstance(value, list | tuple):
+            return self._many(list(value))
+        else:
+            return self._judge_text(as_text(value), value)
+        found = self.memo.older(key)
         if found is None:
-            found = self._shared(self._judge_text(as_text(value), value))
-            if key is not None:
-                self.memo.keep(key, found)
+            found = self._judge_text(text, value)
+            self.memo.keep(key, found)
         return found
 
     def _many(self, values: list[Any]) -> Signature:
@@ -180,36 +190,29 @@ class FieldMatcher:
             return NOTHING
         found = self._sets.get(numbers)
         if found is None:
-            if len(self._sets) >= self.memo.limit:
+            if len(self._sets) >= self._most_sets:
                 self._sets.clear()
             found = self._sets[numbers] = numbers
         return found
 
-    def _judge_text(self, text: str, value: object) -> frozenset[int]:
+    def _judge_text(self, text: str, value: object) -> Signature:
         hits: list[int] = []
         if self._wants_folded:
-            if text.isascii():
-                lower = text.lower()
-                self._judge_folded(lower, lower.encode(), hits)
-            else:
-                lower = fold(text)
-                self._judge_folded(lower, patterns.encode(lower), hits)
+            lower = text.lower() if text.isascii() else fold(text)
+            equal = self._equals.get(lower)
+            if equal:
+                hits += equal
+            for test, part, number in self._simple:
+                if test(lower, part):
+                    hits.append(number)
+            for pattern, number in self._folded:
+                if pattern.match(lower):
+                    hits.append(number)
+            if self._scan is not None:
+                self._scan(patterns.encode(lower), hits)
         if self._wants_rest:
             self._judge_rest(text, value, hits)
-        return self._always.union(hits) if hits else self._always
-
-    def _judge_folded(self, text: str, encoded: bytes, hits: list[int]) -> None:
-        equal = self._equals.get(text)
-        if equal:
-            hits += equal
-        for test, part, number in self._simple:
-            if test(text, part):
-                hits.append(number)
-        for pattern, number in self._folded:
-            if pattern.match(text):
-                hits.append(number)
-        if self._like is not None:
-            self._like.scan(encoded, hits)
+        return self._shared(self._always.union(hits)) if hits else self._always
 
     def _judge_rest(self, text: str, value: object, hits: list[int]) -> None:
         hits += self._equals_cased.get(text, ())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from operator import getitem
 from typing import Any
 
 from soc.detect.atoms import KEYWORDS, Node, children, leaves
@@ -15,33 +16,37 @@ from soc.detect.facts import RuleFacts
 from soc.detect.field_matcher import ABSENT, FieldMatcher, Signature
 from soc.detect.memo import Memo
 from soc.detect.packs import Pack
-from soc.detect.rule_groups import GATES, Gatekeeper, RuleClass, grouped
+from soc.detect.rule_groups import GATES, Gatekeeper, Stage, grouped
 from soc.detect.whole_event import KeywordSignature, ReferenceSignature
 from soc.model.event import Fields
 
 VALUES_EACH = 16_384  # remembered values of one field (and as many older ones)
 TUPLES_EACH = 65_536  # remembered decisions of one class of rules (and as many older ones)
 
-Access = tuple[str, dict[Any, Signature], FieldMatcher]
 
+class Place:
+    """A stage of judging with the ways to the signatures of its fields, in the order of its names."""
 
-class _Place:
-    """A rule class with the ways to the signatures of its fields, in the order of its names."""
+    __slots__ = ("caches", "derived", "exact", "fields", "judge", "memo", "names", "recent")
 
-    __slots__ = ("access", "derived", "judge", "memo", "rules")
-
-    def __init__(self, rules: RuleClass, matcher: Matcher) -> None:
-        self.rules = rules
-        self.judge = rules.judge
-        self.memo: Memo[tuple[str, ...]] = rules.memo
-        self.access: tuple[Access, ...] = tuple(
-            matcher.access(name) for name in rules.names if name not in matcher.derived
-        )
+    def __init__(self, stage: Stage, matcher: Matcher) -> None:
+        self.judge = stage.judge
+        self.memo: Memo[tuple[str, ...] | Place] = stage.memo
+        self.recent = self.memo.recent
+        self.names = tuple(name for name in stage.names if name not in matcher.derived)
+        self.fields = tuple(matcher.field(name) for name in self.names)
+        self.caches = tuple(field.cache for field in self.fields)
+        self.exact = any(field.tells_null for field in self.fields)
         self.derived = tuple(
-            matcher.keywords(rules.keywords) if name == KEYWORDS else matcher.derived[name]
-            for name in rules.names
+            matcher.keywords(stage.keywords) if name == KEYWORDS else matcher.derived[name]
+            for name in stage.names
             if name in matcher.derived
         )
+
+    def signatures(self, fields: Mapping[str, Any]) -> Iterator[Signature]:
+        """Those of the plain fields of an event, whatever their values are."""
+        for name, field in zip(self.names, self.fields, strict=True):
+            yield field.of(fields.get(name, ABSENT))
 
 
 class Matcher:
@@ -74,18 +79,18 @@ class Matcher:
             self.derived[KEYWORDS] = self.keywords(frozenset(every))
         conditions = [self._test(pack.conditions[rule_id]) for rule_id in self._ids]
         gates = [name for name in GATES if name in self._fields]
-        self._gate_access = tuple(self.access(name) for name in gates)
+        self._gates = tuple((name, self._fields[name]) for name in gates)
         self._gatekeeper = Gatekeeper(grouped(conditions, gates), gates, memo_limit=tuples_each)
-        self._gate_memo: Memo[_Place] = Memo(max(1, tuples_each // 16))
-        self._places: dict[tuple[Signature, ...], _Place] = {}
-        self._gate_recent = self._gate_memo.recent
+        self._gate_memo: Memo[Place] = Memo(max(1, tuples_each // 16))
+        self._kinds: dict[tuple[Signature, ...], Place] = {}
+        self._places = self._gate_memo.recent
+        self._next: dict[Stage, Place] = {}
         self._positive: Memo[tuple[str, ...]] = Memo(tuples_each)
         self._looked_at: dict[str, tuple[str, ...]] = {}
 
-    def access(self, name: str) -> Access:
-        """How to get the signature of a plain field."""
-        field = self._fields[name]
-        return name, field.cache, field
+    def field(self, name: str) -> FieldMatcher:
+        """The matcher of a plain field."""
+        return self._fields[name]
 
     def keywords(self, needed: frozenset[int]) -> KeywordSignature:
         """The search for some of the keyword atoms."""
@@ -93,61 +98,75 @@ class Matcher:
             self._keywords[needed] = KeywordSignature(self._fields[KEYWORDS], needed)
         return self._keywords[needed]
 
-    def match(self, fields: Mapping[str, Any]) -> tuple[str, ...]:
-        """The ids of the rules that match, in the pack's order (by id)."""
-        get, absent = fields.get, ABSENT
-        gate: list[Any] = []
-        append = gate.append
-        for name, _, field in self._gate_access:
-            value = get(name, absent)
-            kind = value.__class__
-            if kind is str or kind is int or value is absent:
-                append(value)
-            else:
-                append(field.other(value))
-        gate_key = tuple(gate)
-        place = self._gate_recent.get(gate_key)
-        if place is None:
-            place = self._place(gate_key)
-        key: list[Signature] = []
-        append = key.append
-        for name, cache, field in place.access:
-            value = get(name, absent)
-            kind = value.__class__
-            if kind is str or kind is int:  # never equal to one another, so one cache serves both
-                signature = cache.get(value)
-                append(field.plain(value) if signature is None else signature)
-            else:
-                append(field.absent if value is absent else field.other(value))
-        for derived in place.derived:
-            append(derived.of(fields))
-        rule_key = tuple(key)
-        ids = place.memo.recent.get(rule_key)
-        return self._judge(place, rule_key) if ids is None else ids
+    def match(self, fields: Mapping[str, Any], written: bytes | None = None) -> tuple[str, ...]:
+        """The ids of the rules that match, in the pack's order (by id).
 
-    def _place(self, gate_key: tuple[Any, ...]) -> _Place:
-        """The place for the gate fields' values (a signature stands for a value that is not text or int)."""
+        ``written``: the JSON that ``fields`` was read from, if it is at hand: that spares some work.
+        """
+        get = fields.get
+        gate: list[Any] = []
+        for name, field in self._gates:
+            value = get(name, ABSENT)
+            kind = value.__class__
+            if kind is str or kind is int or value is ABSENT or value is None:
+                gate.append(value)
+            else:
+                gate.append(field.of(value))
+        gate_key = tuple(gate)
+        place = self._places.get(gate_key) or self._place(gate_key)
+        while True:
+            if place.exact:
+                signatures = place.signatures(fields)
+            else:
+                signatures = map(getitem, place.caches, map(get, place.names))
+            try:
+                key = (place, *signatures)  # since the stages of a class share a memo
+            except TypeError:  # a list
+                key = (place, *place.signatures(fields))
+            for derived in place.derived:
+                key += (derived.of(fields, written),)
+            found = place.recent.get(key)
+            if found is None:
+                found = self._judge(place, key)
+            if isinstance(found, tuple):
+                return found
+            place = found
+
+    def _place(self, gate_key: tuple[Any, ...]) -> Place:
+        """The place for the gate fields' values that is not remembered.
+
+        A signature stands for a value that is not a text, an int, null or absent.
+        """
         place = self._gate_memo.older(gate_key)
         if place is None:
             signatures = tuple(
                 value if isinstance(value, frozenset) else field.of(value)
-                for value, (_, _, field) in zip(gate_key, self._gate_access, strict=True)
+                for value, (_, field) in zip(gate_key, self._gates, strict=True)
             )
-            place = self._places.get(signatures)
+            place = self._kinds.get(signatures)
             if place is None:
-                if len(self._places) >= self._gate_memo.limit:
-                    self._places.clear()
+                if len(self._kinds) >= self._gate_memo.limit:
+                    self._kinds.clear()
                 rules = self._gatekeeper.class_for(signatures)
-                place = self._places[signatures] = _Place(rules, self)
+                place = self._kinds[signatures] = Place(rules, self)
             self._gate_memo.keep(gate_key, place)
         return place
 
-    def _judge(self, place: _Place, key: tuple[Signature, ...]) -> tuple[str, ...]:
-        ids = place.memo.older(key)
-        if ids is None:
-            ids = tuple(self._ids[rule] for rule in place.judge(key))
-            place.memo.keep(key, ids)
-        return ids
+    def _judge(self, place: Place, key: tuple[Any, ...]) -> tuple[str, ...] | Place:
+        """The ids of the rules that match, or the stage that knows."""
+        found = place.memo.older(key)
+        if found is None:
+            verdict = place.judge(key[1:])
+            if isinstance(verdict, Stage):
+                found = self._next.get(verdict)
+                if found is None:
+                    if len(self._next) >= self._gate_memo.limit:
+                        self._next.clear()
+                    found = self._next[verdict] = Place(verdict, self)
+            else:
+                found = tuple(self._ids[rule] for rule in verdict)
+            place.memo.keep(key, found)
+        return found
 
     def matched_fields(self, rule_id: str, fields: Mapping[str, Any]) -> Fields:
         """The values because of which the rule matches: those of the atoms that hold and count."""

@@ -18,12 +18,13 @@ class Memo(Generic[Answer]):
     one dict access (an exact LRU would cost three). Callers read ``recent`` directly and call ``older`` on a miss.
     """
 
-    __slots__ = ("_characters", "_older", "limit", "recent")
+    __slots__ = ("_characters", "_older", "_pinned", "limit", "recent")
 
-    def __init__(self, limit: int) -> None:
-        """``limit``: entries of one generation, at least 1."""
-        self.limit = max(1, limit)
-        self.recent: dict[Hashable, Answer] = {}
+    def __init__(self, limit: int, recent: dict[Hashable, Answer] | None = None) -> None:
+        """``limit``: entries of one generation, at least 1; ``recent``: a dict to use, whose entries stay for ever."""
+        self.recent: dict[Hashable, Answer] = {} if recent is None else recent
+        self._pinned = dict(self.recent)
+        self.limit = max(1, limit) + len(self._pinned)
         self._older: dict[Hashable, Answer] = {}
         self._characters = 0
 
@@ -39,10 +40,11 @@ class Memo(Generic[Answer]):
         if len(self.recent) >= self.limit or self._characters >= self.limit * CHARACTERS_EACH:
             self._older = self.recent.copy()
             self.recent.clear()  # the same dict: others hold it
+            self.recent.update(self._pinned)
             self._characters = 0
         if isinstance(key, str):
             self._characters += len(key)
         self.recent[key] = answer
 
     def __len__(self) -> int:
-        return len(self.recent) + len(self._older)
+        return len(self.recent) + len(self._older.keys() - self._pinned.keys()) - len(self._pinned)

@@ -24,7 +24,7 @@ ENCODED_CHARACTER = rb"(?:[\x00-\x7f]|[\xc0-\xff][\x80-\xbf]*)"
 
 def encode(text: str) -> bytes:
     """UTF-8 that also takes lone surrogates (as three bytes)."""
-    return text.encode("utf-8", "surrogatepass")
+    return text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")
 
 
 def escaped(text: str) -> bytes:

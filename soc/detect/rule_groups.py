@@ -8,8 +8,9 @@ everything, and that decision is remembered.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from soc.detect.atoms import KEYWORDS
 from soc.detect.conditions import (
@@ -57,9 +58,16 @@ class Branch:
     keywords: frozenset[int]  # keyword atoms that the body looks at
 
     @classmethod
-    def of(cls, rule: int, body: Test, uses: Mapping[tuple[str, int], int]) -> Branch:
-        """``uses``: how many rules have an atom."""
-        return cls(rule, body, required(body, uses), fields_of(body), atoms_on(body, KEYWORDS))
+    def of(
+        cls,
+        rule: int,
+        body: Test,
+        uses: Mapping[tuple[str, int], int],
+        without: frozenset[str] = frozenset(),
+    ) -> Branch:
+        """``uses``: how many rules have an atom; ``without``: fields better not required."""
+        needs = required(body, uses, without) or required(body, uses)
+        return cls(rule, body, needs, fields_of(body), atoms_on(body, KEYWORDS))
 
 
 @dataclass(slots=True)
@@ -67,10 +75,14 @@ class Group:
     gate: Test
     branches: list[Branch] = field(default_factory=list)
     gate_fields: frozenset[str] = frozenset()  # of the gate and the bodies
+    without: frozenset[str] = frozenset()  # fields that no required atom is on
 
 
 def grouped(conditions: Sequence[Test], gates: Sequence[str]) -> list[Group]:
-    """The rules' conditions by what they demand of the gate fields alone."""
+    """The rules' conditions by what they demand of the gate fields alone.
+
+    In each group the required atoms lie on as few fields as will do.
+    """
     gate_set = frozenset(gates)
     uses: dict[tuple[str, int], int] = {}
     for condition in conditions:
@@ -83,7 +95,29 @@ def grouped(conditions: Sequence[Test], gates: Sequence[str]) -> list[Group]:
             group = groups.setdefault(_identity(gate), Group(gate))
             group.branches.append(Branch.of(rule, body, uses))
             group.gate_fields |= (fields_of(gate) | fields_of(body)) & gate_set
+    for group in groups.values():
+        settle(group, uses)
     return list(groups.values())
+
+
+def settle(group: Group, uses: Mapping[tuple[str, int], int]) -> None:
+    """Drop fields from the required atoms, the least asked for first, while every rule keeps some."""
+    asking: dict[str, list[int]] = defaultdict(list)
+    for number, branch in enumerate(group.branches):
+        for name in {name for name, _ in branch.required or ()}:
+            asking[name].append(number)
+    without = frozenset[str]()
+    for name in sorted(asking, key=lambda name: (len(asking[name]), name)):
+        fewer = without | {name}
+        found = {}
+        for number, branch in enumerate(group.branches):
+            if any(one == name for one, _ in branch.required or ()):
+                found[number] = required(branch.body, uses, fewer)
+        if all(found.values()):
+            without = fewer
+            for number, atoms in found.items():
+                group.branches[number].required = atoms
+    group.without = without
 
 
 def _splits(condition: Test, gates: frozenset[str]) -> bool:
@@ -116,50 +150,119 @@ def _identity(test: Test) -> object:
     return (test[0], _identity(test[1])) if test[0] == "not" else test
 
 
-class RuleClass:
-    """The rules that events of one kind can match, and the remembered answers.
+class Stage:
+    """Some rules and the fields whose signatures tell more about them: which match, or which stage comes next.
 
-    ``names`` are the fields whose signatures decide; ``always`` the rules that the gate alone decided.
+    ``names`` are those fields, the pseudo fields last; ``keywords`` the keyword atoms to look for, if any.
     """
 
-    __slots__ = ("_by_atom", "_tests", "_unindexed", "always", "keywords", "memo", "names")
+    __slots__ = ("keywords", "memo", "names")
+
+    def __init__(self, names: Iterable[str], keywords: frozenset[int], memo: Memo[Any]) -> None:
+        self.names = tuple(sorted(names, key=lambda name: (is_pseudo(name), name)))
+        self.keywords = keywords
+        self.memo = memo  # of the matcher's answers; shared by the stages of a class
+
+    def judge(self, key: Key) -> tuple[int, ...] | Stage:
+        """The rules that match, in the pack's order, or the stage that knows."""
+        raise NotImplementedError
+
+
+class RuleClass(Stage):
+    """The rules that events of one kind can match.
+
+    Of every rule one required atom must hold. So the fields with those atoms are looked at first, and they are few: for
+    most events no rule is left, and no other field is judged. ``always`` are the rules that the gate alone decided.
+    """
+
+    __slots__ = (
+        *("_by_atom", "_decided", "_every_keyword", "_known", "_live", "_limit"),
+        *("_may_hold", "_shortlists", "_unindexed", "always"),
+    )
 
     def __init__(self, always: Sequence[int], live: Sequence[Branch], limit: int) -> None:
+        needed = frozenset().union(*(branch.required or () for branch in live))
+        keywords = frozenset(number for name, number in needed if name == KEYWORDS)
+        super().__init__({name for name, _ in needed}, keywords, Memo(limit))
         self.always = tuple(sorted(set(always)))
-        names = frozenset().union(*(branch.fields for branch in live))
-        self.names = tuple(sorted(names, key=lambda name: (is_pseudo(name), name)))
-        self.memo: Memo[tuple[str, ...]] = Memo(limit)  # of rule ids, kept by the matcher
-        self.keywords: frozenset[int] = frozenset().union(*(branch.keywords for branch in live))
+        self._live, self._limit = tuple(live), limit
+        self._every_keyword = frozenset[int]().union(*(branch.keywords for branch in live))
+        self._shortlists: dict[frozenset[int], Shortlist] = {}
         position = {name: place for place, name in enumerate(self.names)}
+        self._known = {name: place for name, place in position.items() if name != KEYWORDS}
+        self._decided = frozenset(
+            n for n, one in enumerate(live) if one.fields <= self._known.keys()
+        )
+        self._may_hold: dict[int, Callable[[Key], bool]] = {}
         self._by_atom: list[dict[int, list[int]]] = [defaultdict(list) for _ in self.names]
-        self._unindexed: list[int] = []
-        self._tests: list[tuple[int, Test, Callable[[Key], bool] | None]] = []
+        self._unindexed = [n for n, branch in enumerate(live) if branch.required is None]
         for number, branch in enumerate(live):
-            self._tests.append((branch.rule, branch.body, None))
-            if branch.required is None:
-                self._unindexed.append(number)
             for name, atom in branch.required or ():
                 self._by_atom[position[name]][atom].append(number)
 
-    def judge(self, key: Key) -> tuple[int, ...]:
-        """The rules that match, in the pack's order. Only rules with a required atom that holds are evaluated."""
-        candidates = set(self._unindexed)
+    def judge(self, key: Key) -> tuple[int, ...] | Stage:
+        """The rules of the gate alone, or the shortlist of those that may still match."""
+        asked = set(self._unindexed)
         for index, signature in zip(self._by_atom, key, strict=True):
             for atom in signature:
                 found = index.get(atom)
                 if found:
-                    candidates.update(found)
-        matching = set(self.always)
-        for number in candidates:
-            rule, test, function = self._tests[number]
-            if rule in matching:
-                continue
-            if function is None:
-                position = {name: place for place, name in enumerate(self.names)}
-                function = compiled(test, position)
-                self._tests[number] = (rule, test, function)
-            if function(key):
-                matching.add(rule)
+                    asked.update(found)
+        left = frozenset(number for number in asked if self._may(number)(key))
+        if self._decided.issuperset(left):
+            return self._with(left)
+        shortlist = self._shortlists.get(left)
+        if shortlist is None:
+            if len(self._shortlists) >= self._limit:
+                self._shortlists.clear()
+            shortlist = self._shortlists[left] = Shortlist(
+                self.always,
+                [self._live[number] for number in sorted(left)],
+                self._every_keyword,
+                self.memo,
+            )
+        return shortlist
+
+    def _with(self, numbers: frozenset[int]) -> tuple[int, ...]:
+        if not numbers:
+            return self.always
+        return tuple(sorted({*self.always, *(self._live[number].rule for number in numbers)}))
+
+    def _may(self, number: int) -> Callable[[Key], bool]:
+        """Whether a rule may match, by the fields of this stage alone."""
+        function = self._may_hold.get(number)
+        if function is None:
+            function = compiled(self._live[number].body, self._known, unknown=True)
+            self._may_hold[number] = function
+        return function
+
+
+class Shortlist(Stage):
+    """Rules of which some required atom holds; the signatures of all their fields decide."""
+
+    __slots__ = ("_always", "_functions", "_live")
+
+    def __init__(
+        self,
+        always: tuple[int, ...],
+        live: Sequence[Branch],
+        keywords: frozenset[int],
+        memo: Memo[Any],
+    ) -> None:
+        """``keywords``: those of the whole class, so that few searches for keywords are compiled."""
+        super().__init__(frozenset().union(*(branch.fields for branch in live)), keywords, memo)
+        self._always, self._live = always, tuple(live)
+        self._functions: list[Callable[[Key], bool]] | None = None
+
+    def judge(self, key: Key) -> tuple[int, ...] | Stage:
+        """The rules that match."""
+        if self._functions is None:
+            position = {name: place for place, name in enumerate(self.names)}
+            self._functions = [compiled(branch.body, position) for branch in self._live]
+        matching = set(self._always)
+        for branch, holds in zip(self._live, self._functions, strict=True):
+            if branch.rule not in matching and holds(key):
+                matching.add(branch.rule)
         return tuple(sorted(matching))
 
 
@@ -214,7 +317,8 @@ class Gatekeeper:
         for number in open_groups:
             for branch in self._groups[number].branches:
                 if not branch.fields.isdisjoint(signatures):
-                    branch = Branch.of(branch.rule, known(branch.body, signatures), {})
+                    body = known(branch.body, signatures)
+                    branch = Branch.of(branch.rule, body, {}, self._groups[number].without)
                 if branch.body is True:
                     always.add(branch.rule)
                 elif branch.body is not False:

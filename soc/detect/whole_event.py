@@ -26,29 +26,45 @@ class KeywordSignature:
 
     def __init__(self, matcher: FieldMatcher, needed: frozenset[int]) -> None:
         self._matcher, self._needed = matcher, needed
-        self._scan = json_scan([matcher.atoms[number] for number in needed])
+        atoms = [matcher.atoms[number] for number in needed]
+        self._scan = json_scan(atoms)
+        self._scan_foreign = json_scan(atoms, foreign=True)
 
-    def of(self, fields: Mapping[str, Any]) -> Signature:
-        """The numbers of the needed keyword atoms found in any value of the event."""
-        if self._scan is not None:
-            try:
-                written = orjson.dumps(fields)
-            except TypeError:  # a lone surrogate, or an int over 64 bits
-                return self._judged(fields)
-            hits: list[int] = []
-            self._scan(written, hits)
-            if not hits:
-                return NOTHING
-        return self._judged(fields)
+    def of(self, fields: Mapping[str, Any], written: bytes | None = None) -> Signature:
+        """The numbers of the needed keyword atoms found in any value of the event.
+
+        ``written``: the JSON that ``fields`` was read from, where it is at hand.
+        """
+        if self._scan is None:
+            return self._judged(fields)
+        if written is not None and self.lacks(written):
+            return NOTHING
+        hits: list[int] = []
+        try:
+            self._scan(orjson.dumps(fields), hits)
+        except TypeError:  # a lone surrogate, or an int over 64 bits
+            return self._judged(fields)
+        return self._judged(fields) if hits else NOTHING
+
+    def lacks(self, written: bytes) -> bool:
+        """Whether an event surely has none of the keywords, by its JSON as anybody wrote it."""
+        if self._scan_foreign is None:
+            return False
+        hits: list[int] = []
+        self._scan_foreign(written, hits)
+        return not hits
 
     def _judged(self, fields: Mapping[str, Any]) -> Signature:
         found = NOTHING.union(*map(self._matcher.of, fields.values()))
         return found & self._needed
 
 
-def json_scan(atoms: Sequence[Atom]) -> Callable[[bytes, list[int]], None] | None:
+def json_scan(
+    atoms: Sequence[Atom], *, foreign: bool = False
+) -> Callable[[bytes, list[int]], None] | None:
     """A scan of an event's JSON that finds something whenever one of the keywords is in a value.
 
+    ``foreign``: JSON that others wrote, which may escape characters that we do not; that is found too.
     None if a keyword is not plain text somewhere in the value, or could be part of a number (JSON writes those
     otherwise), or is not ASCII (case is folded otherwise).
     """
@@ -58,7 +74,7 @@ def json_scan(atoms: Sequence[Atom]) -> Callable[[bytes, list[int]], None] | Non
         not text.isascii() or NUMBER_TEXT.fullmatch(text) for text in literals
     ):
         return None
-    found = json_automaton(parts)
+    found = json_automaton(parts, foreign=foreign)
     return found.scan if found is not None else None
 
 
@@ -72,7 +88,7 @@ class ReferenceSignature:
         self.name, self.other = name, other
         self._starts, self._ends = starts, ends
 
-    def of(self, fields: Mapping[str, Any]) -> Signature:
+    def of(self, fields: Mapping[str, Any], _written: bytes | None = None) -> Signature:
         """HOLDS or NOTHING."""
         values, others = _texts(fields.get(self.name)), _texts(fields.get(self.other))
         return HOLDS if any(self._holds(a, b) for a in values for b in others) else NOTHING

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +87,28 @@ def test_a_keyword_is_found_in_whatever_json_makes_of_the_value(
         for event in ({"f": value, **HERE}, {"f": ["x", value], "n": 5, **HERE}):
             expected = plain_evaluator.matches(content, event)
             assert bool(matcher.match(event)) is expected, (keyword, value)
+            for written in others_write(event):
+                assert bool(matcher.match(event, written)) is expected, (keyword, value, written)
+
+
+def others_write(event: Mapping[str, Any]) -> Iterator[bytes]:
+    """The event as other programs write JSON: escapes that need not be, spaces, one field a line."""
+    yield json.dumps(event).encode()
+    yield json.dumps(event, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
+    yield json.dumps(event).replace("/", "\\/").encode()
+    yield (
+        "{" + ",".join(f"{json.dumps(key)}:{hidden(event[key])}" for key in event) + "}"
+    ).encode()
+
+
+def hidden(value: Any) -> str:
+    """A value's JSON with every character as an escape."""
+    if isinstance(value, list):
+        return f"[{','.join(map(hidden, value))}]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    units = value.encode("utf-16-be", "surrogatepass").hex()
+    return '"' + "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)) + '"'
 
 
 def test_the_quick_look_is_taken(tmp_path: Path) -> None:
@@ -92,3 +117,4 @@ def test_the_quick_look_is_taken(tmp_path: Path) -> None:
     signature = matcher.derived[""]
     assert isinstance(signature, KeywordSignature)
     assert signature._scan is not None
+    assert signature.lacks(b'{"f": "nothing of the kind"}')

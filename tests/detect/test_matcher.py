@@ -39,6 +39,32 @@ def test_the_answer_is_the_same_every_time_and_in_the_order_of_the_ids(tmp_path:
     assert all(list(answer) == sorted(answer) for answer in answers)
 
 
+def test_fields_that_no_rule_asks_for_first_are_judged_only_for_rules_that_may_match(
+    tmp_path: Path,
+) -> None:
+    """Each rule needs one of its atoms; those on ``f`` suffice, so ``g`` waits until one of them holds."""
+    rules = [{"s": {"f|contains": letter, "g|contains": "x"}, "condition": "s"} for letter in "abc"]
+    matcher = Matcher(pack_of(tmp_path, *rules, {"s": {"f": "d"}, "condition": "s"}))
+    asked = matcher._fields["g"].memo
+    assert matcher.match({"f": "nothing", "g": "x1", **HERE}) == ()
+    assert matcher.match({"f": "d", "g": "x2", **HERE}) == (ID.format(3),)
+    assert len(asked) == 0
+    assert matcher.match({"f": "a", "g": "x3", **HERE}) == (ID.format(0),)
+    assert matcher.match({"f": "a", "g": "y", **HERE}) == ()
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("missing", [{}, {"g": None}, {"g": []}, {"g": [None]}])
+def test_absent_and_null_are_told_apart_where_a_rule_asks(
+    tmp_path: Path, missing: dict[str, Any]
+) -> None:
+    there = {"s": {"f": "a", "g|exists": True}, "condition": "s"}
+    null = {"s": {"f": "a", "g": None}, "condition": "s"}
+    matcher = Matcher(pack_of(tmp_path, there, null))
+    expected = [ID.format(0)] * ("g" in missing) + [ID.format(1)]
+    assert list(matcher.match({"f": "a", **missing, **HERE})) == expected
+
+
 def test_memories_stay_within_their_limits(tmp_path: Path) -> None:
     pack = pack_of(tmp_path, {"s": {"f|contains": ["a", "b", "c"]}, "condition": "s"})
     matcher = Matcher(pack, values_each=10, tuples_each=10)

@@ -17,7 +17,7 @@ from tantivy import Occur, Query
 
 from soc.errors import QueryError, StoreError
 from soc.store.buckets import Cardinality, DateHistogram, Part, Terms
-from soc.store.document import Kind, key_of, kind_of
+from soc.store.document import Kind, key_of, kind_of, term_of
 from soc.store.faults import faults
 from soc.store.figures import Figure
 from soc.store.leaves import SCHEMA, any_of
@@ -51,7 +51,8 @@ class Target:
         return answer
 
     def narrowed(self, field: str, keys: list[Any]) -> Self:
-        wanted = any_of([Query.term_query(SCHEMA, field, key) for key in keys])
+        terms = [term_of(key) if isinstance(key, str) else key for key in keys]
+        wanted = any_of([Query.term_query(SCHEMA, field, term) for term in terms])
         both = Query.boolean_query([(Occur.Must, self.query), (Occur.Must, wanted)])
         return replace(self, query=both)
 

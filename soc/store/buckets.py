@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from soc.errors import QueryError
-from soc.store.document import from_microseconds, microseconds
+from soc.store.document import from_microseconds, microseconds, text_of
 from soc.store.figures import TIMES, time_text
 from soc.store.moments import VIETNAM, span_of
 
@@ -111,7 +111,7 @@ class Terms:
     def absorb(self, state: Buckets, name: str, answer: dict[str, Any]) -> None:
         found = answer[name]
         for bucket in found["buckets"]:
-            key = bucket["key"]
+            key = text_of(bucket["key"]) if isinstance(bucket["key"], str) else bucket["key"]
             state.counts[key] = state.counts.get(key, 0) + bucket["doc_count"]
             if self.nested:
                 _absorb_nested(self.nested, state, key, bucket)

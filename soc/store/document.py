@@ -39,6 +39,10 @@ BREAK = "X"
 """The word between two values in ``text``: folded text has no capital ASCII letter. The analyzer drops it and keeps its
 position, so no phrase reaches from one value into the next. One joined text costs a quarter less of the engine's time
 than 35 separate ones (measured)."""
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}t[0-9]{2}:[0-9]{2}:[0-9]{2}")
+MARK = "\x01"
+"""After a folded text that begins as a time does: tantivy makes dates of times in a JSON field, and then no search for
+a text, no pattern and no count of values finds them. The mark keeps the order of the texts."""
 MICROSECOND = timedelta(microseconds=1)
 I64 = 2**63
 HEX_ID = re.compile(r"[0-9a-f]{32}")
@@ -165,6 +169,20 @@ def index_form(value: Scalar) -> str | int | float:
     return value if math.isfinite(value) else str(value)
 
 
+def term_of(folded: str) -> str:
+    """The term of ``x`` for a folded text.
+
+    >>> term_of("cmd.exe"), term_of("2026-11-22t10:30:00z")
+    ('cmd.exe', '2026-11-22t10:30:00z\\x01')
+    """
+    return f"{folded}{MARK}" if folded[10:11] == "t" and MOMENT.match(folded) else folded
+
+
+def text_of(term: str) -> str:
+    """The folded text of a term of ``x``."""
+    return term.removesuffix(MARK)
+
+
 class _Page:
     """The index's side of one event."""
 
@@ -186,7 +204,8 @@ class _Page:
                 if kind is not IDENTITY:
                     self._put(name, key, kind, value)
             elif type(value) is str and len(value) <= LONGEST_VALUE:
-                x[key] = folded = value.lower() if value.isascii() else fold(value)
+                folded = value.lower() if value.isascii() else fold(value)
+                x[key] = folded if folded[10:11] != "t" else term_of(folded)
                 words.add(folded)
             elif type(value) is int and -I64 <= value < I64:
                 x[key] = value
@@ -208,12 +227,13 @@ class _Page:
             self.w[key] = texts
             self.x[f"#has/{key}"] = 1
             return
-        self.x[key] = forms[0] if len(forms) == 1 else forms
+        terms = [term_of(form) if type(form) is str else form for form in forms]
+        self.x[key] = terms[0] if len(terms) == 1 else terms
         self.words.update(texts)
         if kind is ADDRESS:
-            terms = [term for text in texts if (term := address_term(text))]
-            if terms:
-                self.x[f"#ip/{key}"] = terms
+            addresses = [term for text in texts if (term := address_term(text))]
+            if addresses:
+                self.x[f"#ip/{key}"] = addresses
 
     def name_too_long(self) -> None:
         """Index the names of the values that are not indexed."""

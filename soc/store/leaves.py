@@ -15,6 +15,7 @@ from soc.errors import QueryError
 from soc.normalise.fields import ECS
 from soc.store.document import (
     I64,
+    MARK,
     NOT_INDEXED,
     WORDS,
     Kind,
@@ -22,6 +23,7 @@ from soc.store.document import (
     key_of,
     kind_of,
     schema,
+    term_of,
     words_analyzer,
 )
 from soc.store.moments import span_of, time_field
@@ -110,7 +112,7 @@ class Leaves:
             return self.phrase(field, written, position)
         if field is None or kind_of(field) is Kind.TEXT:
             return self._pattern_words(field, written, position)
-        return self._pattern(field, written.pattern(), position)
+        return self._pattern(field, written.pattern(one=f"[^{MARK}]"), position)
 
     def phrase(
         self, field: str | None, written: Written, position: int | None, *, slop: int = 0
@@ -163,7 +165,7 @@ class Leaves:
     def _value(self, field: str, text: str) -> Query:
         """The whole value, as text and as the number it writes."""
         path = f"x.{key_of(field)}"
-        ways = [Query.term_query(SCHEMA, path, text)]
+        ways = [Query.term_query(SCHEMA, path, term_of(text))]
         number = number_of(text)
         if number is not None:
             ways.append(Query.term_query(SCHEMA, path, number))
@@ -261,13 +263,15 @@ class Leaves:
         self, place: tuple[str, str], pattern: str, position: int | None, *, least_cost: int = 0
     ) -> Query:
         """A pattern over the terms of one field of the index, or of one key of a JSON field."""
-        self._budget -= max(least_cost, len(pattern) + 9 * pattern.count("."))
+        wide = pattern.count(".") + pattern.count("[^")
+        self._budget -= max(least_cost, len(pattern) + 9 * wide)
         if self._budget < 0:
             raise self._refuse("too many wildcards and expressions in one query", position)
         field, key = place
         start = f"{escape(key)}\0s" if key else ""
+        end = f"{MARK}?" if field == "x" else ""
         try:
-            return Query.regex_query(SCHEMA, field, f"(?s){start}(?:{pattern})")
+            return Query.regex_query(SCHEMA, field, f"(?s){start}(?:{pattern}){end}")
         except ValueError as error:
             raise self._refuse(_why_not(str(error)), position) from error
 

@@ -16,6 +16,7 @@ META = frozenset("\\.+*?()|[]{}^$#&-~")
 LAST_CODE = 0x10FFFF
 LAST = chr(LAST_CODE)
 ESCAPED_OR_NOT = re.compile(r"\\p\{[^}]*\}|\\P\{[^}]*\}|\\x\{[^}]*\}|\\.|[^\\]+", re.DOTALL)
+LATER = r"[^\x01]"  # a character that makes a text a later one: not the mark after times (see ``document.MARK``)
 LONGEST_BOUND = 64  # characters of a text bound; longer ones make automata too large
 
 
@@ -44,8 +45,9 @@ class Written:
         """The literal text; only of a word without wildcards."""
         return "".join(piece for piece in self.pieces if isinstance(piece, str))
 
-    def pattern(self) -> str:
-        return pattern_of(self.pieces)
+    def pattern(self, one: str = Wild.ONE.value) -> str:
+        """``one``: the expression of ``?``."""
+        return pattern_of(self.pieces, one)
 
 
 def read_word(raw: str, *, wildcards: bool = True) -> Written:
@@ -77,8 +79,9 @@ def escape(text: str) -> str:
     return "".join(f"\\{one}" if one in META else one for one in text)
 
 
-def pattern_of(pieces: tuple[Piece, ...]) -> str:
-    return "".join(piece.value if isinstance(piece, Wild) else escape(piece) for piece in pieces)
+def pattern_of(pieces: tuple[Piece, ...], one: str = Wild.ONE.value) -> str:
+    wild = {Wild.ANY: Wild.ANY.value, Wild.ONE: one}
+    return "".join(wild[piece] if isinstance(piece, Wild) else escape(piece) for piece in pieces)
 
 
 def words_of(written: Written) -> Iterator[tuple[Piece, ...]]:
@@ -173,7 +176,8 @@ class Bounds:
         if self.low_included:
             return _at_most(high, self.high_included)
         return [
-            *_first_between("\0", _before(high[0])),
+            *_first_between("\0", "\0" if high[0] > "\0" else None),
+            *_first_between("\2", _before(high[0])),
             *_after_prefix(escape(high[0]), _at_most(high[1:], self.high_included)),
         ]
 
@@ -188,7 +192,7 @@ def _at_least(low: str, included: bool) -> list[str]:
         for place, character in enumerate(low)
         for part in _first_between(_after(character), LAST)
     ]
-    return [escape(low) + (".*" if included else ".+"), *branches]
+    return [escape(low) + (".*" if included else f"{LATER}.*"), *branches]
 
 
 def _at_most(high: str, included: bool) -> list[str]:

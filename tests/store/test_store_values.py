@@ -51,6 +51,42 @@ def test_an_odd_value_is_stored_and_found(store: EmbeddedStore, value: Value, qu
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        r"labels.v:2019\-08\-26T21\:03\:12Z",
+        'labels.v:"2019-08-26T21:03:12z"',
+        "labels.v:2019*",
+        "labels.v:*03\\:12Z",
+        r"labels.v:?019\-08\-26T21*",
+        r"labels.v:/2019-[0-9]{2}-26t.*/",
+        "labels.v:[2019 TO 2020]",
+        "labels.v:*",
+        "26T21 AND 03",
+    ],
+)
+def test_a_text_that_is_a_time_is_a_text(store: EmbeddedStore, query: str) -> None:
+    """Vendors' fields hold times; the engine would make dates of them, which no such query finds."""
+    texts = ["2019-08-26T21:03:12Z", "2019-08-26t21:03:12.5+07:00", "2019-08-26 21:03:12"]
+    store.append(PROVINCE, [event(n, {"labels.v": text}) for n, text in enumerate(texts)])
+    store.append(PROVINCE, [event(9, {"labels.v": [7, texts[0]]})])
+    expected = {
+        "labels.v:*": 4,
+        "labels.v:2019*": 4,
+        "labels.v:[2019 TO 2020]": 4,
+        "26T21 AND 03": 3,
+    }
+    like = {r"labels.v:?019\-08\-26T21*": 3, r"labels.v:/2019-[0-9]{2}-26t.*/": 3}
+    assert store.count(PROVINCE, query) == (expected | like).get(query, 2)
+    assert store.count(PROVINCE, r"labels.v:?2019\-08*") == 0
+    found = store.aggregate(PROVINCE, "", {"v": {"terms": {"field": "labels.v"}}})
+    keys = {bucket["key"]: bucket["doc_count"] for bucket in found["v"]["buckets"]}
+    assert keys == {texts[0].lower(): 2, texts[1].lower(): 1, texts[2]: 1, 7: 1}
+    nested = {"aggs": {"m": {"max": {"field": "labels.n"}}}}
+    found = store.aggregate(PROVINCE, "", {"v": {"terms": {"field": "labels.v"}, **nested}})
+    assert {bucket["key"] for bucket in found["v"]["buckets"]} == keys.keys()
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "winlog.event_data.Foo Bar",

@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         return self.home / "packs"
 
     @property
+    def rules_home(self) -> Path:
+        """Of imported rules (``soc rules import``)."""
+        return self.home / "rules"
+
+    @property
     def keys_home(self) -> Path:
         return self.home / "keys"
 

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from soc.cli.rules_import import import_rules
+
 if TYPE_CHECKING:
     from soc.detect.explain import Explanation
     from soc.detect.packs import Pack
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+app.command("import")(import_rules)
 
 
 class Names(StrEnum):
@@ -37,9 +40,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line
 def _folders(rules: list[Path] | None) -> list[Path]:
     if rules:
         return rules
-    from soc.settings import Settings
+    from soc.site import load_settings, rule_folders
 
-    return Settings().rules or [Path(__file__).parents[2] / "rules"]
+    return rule_folders(load_settings())
 
 
 def _pack(rules: list[Path] | None, mapping: Names) -> Pack:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from soc.detect.imports import imported_folders
 from soc.errors import SettingsError
 from soc.settings import Settings
 from soc.shipped import folder
@@ -31,7 +32,8 @@ def _settings_problems(error: ValidationError) -> Iterator[str]:
 
 
 def rule_folders(settings: Settings) -> list[Path]:
-    return settings.rules or [folder("rules")]
+    """The rules of the settings, or those that come with the product; and the imported ones."""
+    return [*(settings.rules or [folder("rules")]), *imported_folders(settings.rules_home)]
 
 
 def playbook_folder(settings: Settings) -> Path:

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     @property
     def rules_home(self) -> Path:
         """Of imported rules (``soc rules import``)."""
-        return self.home / "rules"
+        return self.home.absolute() / "rules"
 
     @property
     def keys_home(self) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soc.cli.rules_import import import_rules
+from soc.cli.rules_state import set_state, site_states, state_text
 
 if TYPE_CHECKING:
     from soc.detect.explain import Explanation
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 app.command("import")(import_rules)
+app.command("state")(set_state)
 
 
 class Names(StrEnum):
@@ -61,15 +63,20 @@ def _print_json(value: Any) -> None:
 def list_rules(
     rules: RulesOption = None, mapping: MappingOption = Names.ecs, json: JsonOption = False
 ) -> None:
-    """List the rules that are active, by id.
+    """List the rules and correlations by id, those of the site with their state, and which are untested.
 
     Example: soc rules list --rules rules/
     """
-    for rule in _pack(rules, mapping).rules.values():
+    pack = _pack(rules, mapping)
+    state_of = None if rules else site_states()
+    every = (*pack.rules.values(), *pack.correlation_facts.values())
+    for rule in sorted(every, key=lambda one: one.id):
         if json:
-            _print_json({name: value for name, value in asdict(rule).items() if name != "source"})
+            plain = {name: value for name, value in asdict(rule).items() if name != "source"}
+            _print_json(plain | (state_of(rule) if state_of else {}))
         else:
-            typer.echo(f"{rule.id}  {rule.level:13}  {rule.title}")
+            said = f"{state_text(state_of(rule))}  " if state_of else ""
+            typer.echo(f"{rule.id}  {rule.level:13}  {said}{rule.title}")
 
 
 @app.command()

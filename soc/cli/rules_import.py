@@ -41,6 +41,7 @@ def import_rules(
     from soc.detect.imports import RuleSets
     from soc.detect.packs import compile_pack, user_cache
     from soc.detect.releases import read_release
+    from soc.detect.rule_states import RuleDecisions, RuleState
     from soc.records.audit import audit
     from soc.site import load_settings, rule_folders
 
@@ -55,8 +56,14 @@ def import_rules(
             yield
 
     try:
+        decided = RuleDecisions(database).states().decided
         done = RuleSets(settings.rules_home).take(
-            name, taken, now=now, actor=who.actor, recorded=recorded
+            name,
+            taken,
+            now=now,
+            actor=who.actor,
+            is_active=lambda rule_id: decided.get(rule_id) is RuleState.ACTIVE,
+            recorded=recorded,
         )
     finally:
         database.close()

@@ -100,8 +100,8 @@ def _timed(found: list[dict[str, Any]]) -> Iterator[Timed]:
             yield Timed(round(seconds * 1_000_000), fields)
 
 
-def run_cases(matcher: Matcher) -> Iterator[Outcome]:
-    """Every case of every rule that has a cases file, judged by the engine.
+def run_cases(matcher: Matcher, *, only: str | None = None) -> Iterator[Outcome]:
+    """Every case of every rule that has a cases file, judged by the engine; ``only``: of the rules of this file.
 
     The cases beside a file with a correlation are of its first correlation that is not silent.
 
@@ -116,6 +116,8 @@ def run_cases(matcher: Matcher) -> Iterator[Outcome]:
     }
     rules = [rule for rule in matcher.rules.values() if rule.path not in correlations]
     for rule in (*rules, *correlations.values()):
+        if only not in (None, rule.path):
+            continue
         path = cases_path(Path(rule.path))
         for case in load_cases(path) if path.exists() else ():
             if rule.id in pack.correlations:

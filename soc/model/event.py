@@ -12,6 +12,7 @@ Value = Scalar | list[Any]  # a field's value: a scalar or a list of scalars
 Fields = dict[str, Value]  # flat: dotted ECS names to values; an absent field is absent, never None
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TESTING = "testing"  # ``Signal.excepted_by`` of a rule in testing; no exception has such an id
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Signal:
     fields: Fields = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     silent: bool = False
-    excepted_by: str | None = None  # id of the exception that keeps it from making an alert
+    excepted_by: str | None = None  # an exception's id or TESTING: it is kept and makes no alert
 
 
 def signal_id(rule_id: str, event_id: str) -> str:

@@ -12,6 +12,7 @@ from soc.records import (
     jobs,
     outbox,
     register,
+    rules,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "jobs",
     "outbox",
     "register",
+    "rules",
 ]

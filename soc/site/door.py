@@ -19,6 +19,7 @@ from soc.detect.exception_shelf import CurrentExceptions
 from soc.detect.indicators.current import CurrentWatch
 from soc.detect.judge import judge
 from soc.detect.matcher import Matcher
+from soc.detect.rule_states import CurrentRuleStates, imported_rules
 from soc.flow import Flow, Rules
 from soc.model.event import Event, Signal
 from soc.model.scope import Scope
@@ -97,6 +98,8 @@ class DoorProcess:
             database, ours=self._is_ours, warning_lists=settings.warning_lists
         )
         self.exceptions = CurrentExceptions(database)
+        self.states = CurrentRuleStates(database)
+        self.states.refresh()
         self.ingest: Ingest = Ingest(self.flow)
         self.parts = DoorParts(
             database=database,
@@ -113,6 +116,7 @@ class DoorProcess:
                 Chore("rules", 1.0, self._refresh_rules),
                 Chore("indicators", 2.0, self._refresh_indicators),
                 Chore("exceptions", 2.0, self._refresh_exceptions),
+                Chore("rule states", 1.0, self._refresh_states),
                 Chore("ownership", 2.0, self._refresh_ownership),
                 Chore("disk", 5.0, self._look_at_disk),
                 Chore("expiry", 3600.0, self._expire),
@@ -146,7 +150,7 @@ class DoorProcess:
     def _refresh_rules(self) -> None:
         """Load the rule set that the worker made current, beside the running one, and swap."""
         if current_digest(self.settings.packs_home) not in (None, self.flow.rules.digest):
-            rules = load_rules(self.settings.packs_home)
+            rules = load_rules(self.settings, self.states)
             self.flow.rules = (
                 beside(rules, self.watch, self.exceptions) if rules else self.flow.rules
             )
@@ -158,6 +162,9 @@ class DoorProcess:
 
     def _refresh_exceptions(self) -> None:
         self.exceptions.refresh(datetime.now(UTC))
+
+    def _refresh_states(self) -> None:
+        self.states.refresh()
 
     def _is_ours(self, address: str) -> bool:
         return self.flow.ownership.of_address(address, None).agency_id is not None
@@ -210,17 +217,18 @@ class DoorProcess:
         return {"stored": stored, "stay": stay}
 
 
-def load_rules(packs_home: Path) -> Rules | None:
-    """The current rule set, or None while none was compiled.
+def load_rules(settings: Settings, states: CurrentRuleStates) -> Rules | None:
+    """The current rule set, each rule in its state at that moment; None while none was compiled.
 
     Raises:
         RuleError: it is damaged.
     """
 
-    if current_digest(packs_home) is None:
+    if current_digest(settings.packs_home) is None:
         return None
-    matcher = Matcher(load_current(packs_home))
-    return Rules(matcher.digest, lambda events: judge(matcher, events))
+    matcher = Matcher(load_current(settings.packs_home))
+    imported = imported_rules(matcher.rules, settings.rules_home)
+    return Rules(matcher.digest, lambda events: states.held.mark(judge(matcher, events), imported))
 
 
 def beside(rules: Rules, watch: CurrentWatch, exceptions: CurrentExceptions) -> Rules:

@@ -15,6 +15,7 @@ from soc.detect.correlation.worker import Correlator
 from soc.detect.current import CurrentCorrelations
 from soc.detect.indicators.retro import RetroMatcher
 from soc.detect.indicators.warning_lists import WarningLists
+from soc.detect.rule_states import CurrentRuleStates, StatedCorrelations
 from soc.model.event import Signal
 from soc.model.scope import Scope
 from soc.receive.rows import insert_signals
@@ -33,7 +34,10 @@ from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
 def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     """The duties of a small site's worker."""
     joiner = Joiner(database)
-    correlator = Correlator(database, CurrentCorrelations(settings.packs_home))
+    correlations = StatedCorrelations(
+        CurrentCorrelations(settings.packs_home), CurrentRuleStates(database), settings.rules_home
+    )
+    correlator = Correlator(database, correlations)
     queue = InProcessQueue(database)
     outbox = Outbox(database, [NationalHttp(url)] if (url := national_url(settings)) else [])
     rules = RuleKeeper(settings, database)

@@ -68,11 +68,13 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class Correlations:
-    """The correlations in use, and what people want to know of them; ``silent`` ones only serve others."""
+    """The correlations in use, and what people want to know of them; ``silent`` ones only serve others,
+    ``testing`` ones make no alert."""
 
     rules: Mapping[str, Correlation] = field(default_factory=dict)
     facts: Mapping[str, RuleFacts] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
+    testing: frozenset[str] = frozenset()
 
     def above(self, rule_id: str) -> list[Correlation]:
         return [one for one in self.rules.values() if rule_id in one.rules]

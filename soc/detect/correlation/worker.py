@@ -186,7 +186,11 @@ class _Piece:
         change = group.changed(first, last, grown=grown)
         if rule.id not in self.current.silent:
             facts = self.current.facts[rule.id]
-            Telling(self.session, group, facts, self.now, self.exceptions).tell(change)
+            testing = rule.id in self.current.testing
+            telling = Telling(
+                self.session, group, facts, self.now, self.exceptions, testing=testing
+            )
+            telling.tell(change)
         above = self.current.above(rule.id)
         if not above:
             return

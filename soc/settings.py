@@ -99,9 +99,9 @@ class Settings(BaseSettings):
         return self.home / "packs"
 
     @property
-    def rules_home(self) -> Path:
+    def rule_sets_home(self) -> Path:
         """Of imported rules (``soc rules import``)."""
-        return self.home.absolute() / "rules"
+        return self.home.absolute() / "rule-sets"
 
     @property
     def keys_home(self) -> Path:

@@ -28,8 +28,8 @@ def import_rules(
 ) -> None:
     """Import a release of Sigma rules, or a newer one over it; each change is a line, then the sum.
 
-    Rules come in testing (see `soc rules state`). Yours are below SOC_HOME/rules/NAME/local: edit them there; the next
-    import keeps your changes, and names each place that the release has changed too.
+    Rules come in testing (see `soc rules state`). Yours are below SOC_HOME/rule-sets/NAME/local: edit them there; the
+    next import keeps your changes, and names each place that the release has changed too.
 
     Exit code 1 if a rule was refused or a change of yours stands against the release's.
 
@@ -57,7 +57,7 @@ def import_rules(
 
     try:
         decided = RuleDecisions(database).states().decided
-        done = RuleSets(settings.rules_home).take(
+        done = RuleSets(settings.rule_sets_home).take(
             name,
             taken,
             now=now,

@@ -83,7 +83,7 @@ def site_states() -> Callable[[RuleFacts], dict[str, Any]]:
     from soc.site import load_settings
 
     settings = load_settings()
-    below = f"{settings.rules_home}/"
+    below = f"{settings.rule_sets_home}/"
     there = settings.home.is_dir() or not settings.database_url.startswith("sqlite:///")
     states = _decided() if there else RuleStates()
 

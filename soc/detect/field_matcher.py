@@ -51,6 +51,11 @@ class Signatures(dict[Any, Signature]):
     def __missing__(self, value: Any) -> Signature:
         return self._of(value)
 
+    def cut(self) -> None:
+        """Let go of who judges, who holds us; nothing can be asked for any more."""
+        self.clear()
+        del self._of
+
 
 class FieldMatcher:
     """The atoms of one field. Not for two threads at once (the automaton's scratch space)."""
@@ -139,6 +144,10 @@ class FieldMatcher:
             self._there.add(number)
         elif kind == "present":
             self._not_null.add(number)
+
+    def cut(self) -> None:
+        """Undo the circle of references, so that this is freed with its last user."""
+        self.cache.cut()
 
     def of(self, value: object) -> Signature:
         """The signature of a value of any type, ABSENT included."""

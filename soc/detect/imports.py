@@ -1,8 +1,9 @@
 """Sets of imported rules below the site's home, each exchanged as a whole.
 
-``<home>/rules/NAME`` is a link to a folder below ``<home>/rules/.sets``: in it ``local`` is what the site uses and
-people may edit, ``upstream`` the release as it came, and ``import.json`` says whence, when and by whom. An import makes
-a new folder and turns the link, which is one step: a crash leaves the old set or the new one. The set before is kept.
+``<home>/rule-sets/NAME`` is a link to a folder below ``<home>/rule-sets/.sets``: in it ``local`` is what the site uses
+and people may edit, ``upstream`` the release as it came, and ``import.json`` says whence, when and by whom. An import
+makes a new folder and turns the link, which is one step: a crash leaves the old set or the new one. The set before is
+kept.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def imported_folders(rules_home: Path) -> list[Path]:
 
 
 class RuleSets:
-    """The imported sets below ``<home>/rules``."""
+    """The imported sets below ``<home>/rule-sets``."""
 
     def __init__(self, rules_home: Path) -> None:
         self.home = rules_home

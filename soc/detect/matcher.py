@@ -88,6 +88,24 @@ class Matcher:
         self._positive: Memo[tuple[str, ...]] = Memo(tuples_each)
         self._looked_at: dict[str, tuple[str, ...]] = {}
 
+    def pieces(self) -> list[object]:
+        """All that is large in it, piece by piece (see ``soc.detect.letting_go``)."""
+        pack, fields = self.pack, self._fields.values()
+        places = [*self._kinds.values(), *self._next.values()]
+        memos: list[Memo[Any]] = [self._gate_memo, self._positive]
+        memos += [field.memo for field in fields]
+        return [
+            *(generation for memo in memos for generation in memo.generations()),
+            self._kinds,
+            self._next,
+            *places,
+            *self._gatekeeper.pieces(),
+            *fields,
+            *pack.fields.values(),
+            *pack.rules.values(),
+            *pack.conditions.values(),
+        ]
+
     def field(self, name: str) -> FieldMatcher:
         """The matcher of a plain field."""
         return self._fields[name]

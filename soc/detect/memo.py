@@ -46,5 +46,8 @@ class Memo(Generic[Answer]):
             self._characters += len(key)
         self.recent[key] = answer
 
+    def generations(self) -> tuple[dict[Hashable, Answer], dict[Hashable, Answer]]:
+        return self.recent, self._older
+
     def __len__(self) -> int:
         return len(self.recent) + len(self._older.keys() - self._pinned.keys()) - len(self._pinned)

@@ -1,8 +1,10 @@
 """Compiled rules: made once by content, kept as a file, loaded in a second without pySigma.
 
 A pack file is MessagePack: the neutral conditions, the atoms of each field, the facts of each rule, and the automata as
-Hyperscan serialises them. No pickle. The digest covers the rules' bytes, the mapping, the placeholders and the versions
-of everything that turns rules into conditions, so equal digests mean equal answers.
+Hyperscan serialises them. No pickle. What is large is MessagePack within MessagePack, a piece for each rule and field:
+decoding holds Python's lock, and a door that reloads must not stand still meanwhile. The digest covers the rules'
+bytes, the mapping, the placeholders and the versions of everything that turns rules into conditions, so equal digests
+mean equal answers.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 
 import hyperscan
 import msgspec
+from msgspec.msgpack import decode, encode
 
 from soc.detect.atoms import Atom, Node
 from soc.detect.automata import Automaton, build
@@ -28,7 +31,7 @@ from soc.detect.rule_text import rule_files
 from soc.errors import RuleError
 from soc.normalise.yaml_text import load_yaml
 
-FORMAT = 3  # of the pack file
+FORMAT = 4  # of the pack file
 MEANING = (
     *("atoms", "automata", "condition_text", "log_sources", "packs", "patterns"),
     *("rule_documents", "rule_text", "sigma_correlations", "sigma_files", "sigma_modifiers"),
@@ -36,6 +39,7 @@ MEANING = (
 )
 """Modules of this folder that decide what a compiled rule means; their bytes are part of the digest."""
 MAGIC = "soc rule pack"
+FACTS = msgspec.msgpack.Decoder(RuleFacts)
 PACKS_KEPT = 8  # in the user's cache
 MAPPINGS = ("ecs", "native")
 PLACEHOLDERS = "placeholders.yaml"
@@ -135,7 +139,7 @@ def _digest(
     total = hashlib.sha256(repr((FORMAT, mapping, versions, platform.machine())).encode())
     for module in MEANING:
         total.update((Path(__file__).parent / f"{module}.py").read_bytes())
-    total.update(msgspec.msgpack.encode(sorted((name, list(tables[name])) for name in tables)))
+    total.update(encode(sorted((name, list(tables[name])) for name in tables)))
     for path, raw in files:
         total.update(hashlib.sha256(f"{path}\0".encode("utf-8", "surrogateescape") + raw).digest())
     return total.hexdigest()[:32]
@@ -176,7 +180,7 @@ def user_cache() -> Path | None:
 def save_pack(pack: Pack, path: Path) -> None:
     """Write a pack file; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    encoded = msgspec.msgpack.encode(_to_plain(pack))
+    encoded = encode(_to_plain(pack))
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
         part.write(encoded)
     Path(part.name).replace(path)
@@ -190,7 +194,7 @@ def load_pack(path: Path) -> Pack:
         FileNotFoundError: no such file.
     """
     try:
-        return _from_plain(msgspec.msgpack.decode(path.read_bytes()))
+        return _from_plain(decode(path.read_bytes()))
     except (
         msgspec.DecodeError,
         KeyError,
@@ -209,7 +213,7 @@ def correlations_of(pack: Pack) -> Correlations:
 
 def save_correlations(held: Correlations) -> bytes:
     """What ``load_correlations`` reads."""
-    return msgspec.msgpack.encode(
+    return encode(
         [
             [asdict(one), asdict(held.facts[key]), key in held.silent]
             for key, one in held.rules.items()
@@ -219,7 +223,7 @@ def save_correlations(held: Correlations) -> bytes:
 
 def load_correlations(content: bytes) -> Correlations:
     rules, facts, silent = {}, {}, set()
-    for plain, said, only_serves in msgspec.msgpack.decode(content):
+    for plain, said, only_serves in decode(content):
         one = correlation_of(plain)
         rules[one.id], facts[one.id] = one, _facts(said)
         if only_serves:
@@ -241,10 +245,10 @@ def _to_plain(pack: Pack) -> dict[str, Any]:
         "format": FORMAT,
         "digest": pack.digest,
         "mapping": pack.mapping,
-        "rules": [asdict(facts) for facts in pack.rules.values()],
-        "conditions": list(pack.conditions.values()),
+        "rules": [encode(facts) for facts in pack.rules.values()],
+        "conditions": [encode(condition) for condition in pack.conditions.values()],
         "fields": [
-            [name, list(one.atoms), one.like and one.like.dump(), one.raw and one.raw.dump()]
+            encode([name, one.atoms, one.like and one.like.dump(), one.raw and one.raw.dump()])
             for name, one in pack.fields.items()
         ],
         "refused": [asdict(one) for one in pack.refused],
@@ -259,10 +263,12 @@ def _from_plain(plain: dict[str, Any]) -> Pack:
     if plain["magic"] != MAGIC or plain["format"] != FORMAT:
         raise ValueError(f"format {plain['format']}, expected {FORMAT}")
     pack = Pack(digest=plain["digest"], mapping=plain["mapping"])
-    for facts, condition in zip(plain["rules"], plain["conditions"], strict=True):
-        pack.rules[facts["id"]] = _facts(facts)
-        pack.conditions[facts["id"]] = _node(condition)
-    for name, atoms, like, raw in plain["fields"]:
+    for piece, condition in zip(plain["rules"], plain["conditions"], strict=True):
+        facts = FACTS.decode(piece)
+        pack.rules[facts.id] = facts
+        pack.conditions[facts.id] = _node(decode(condition))
+    for piece in plain["fields"]:
+        name, atoms, like, raw = decode(piece)
         pack.fields[name] = PackField(
             tuple(Atom(kind, _spec(spec)) for kind, spec in atoms),
             Automaton.load(*like) if like else None,

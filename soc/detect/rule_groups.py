@@ -200,6 +200,10 @@ class RuleClass(Stage):
             for name, atom in branch.required or ():
                 self._by_atom[position[name]][atom].append(number)
 
+    def pieces(self) -> list[object]:
+        """All that is large in it, piece by piece."""
+        return [self, *self._live, *self._by_atom, self._shortlists, *self.memo.generations()]
+
     def judge(self, key: Key) -> tuple[int, ...] | Stage:
         """The rules of the gate alone, or the shortlist of those that may still match."""
         asked = set(self._unindexed)
@@ -287,6 +291,12 @@ class Gatekeeper:
                 self._by_atom[atom].append(number)
             if needs is None:
                 self._always_asked.append(number)
+
+    def pieces(self) -> list[object]:
+        """All that is large in it, piece by piece."""
+        branches = [branch for group in self._groups for branch in group.branches]
+        classes = [piece for one in self._classes.values() for piece in one.pieces()]
+        return [*self._groups, *branches, *self._opens, *classes]
 
     def _open_groups(self, key: Key) -> list[int]:
         asked = set(self._always_asked)

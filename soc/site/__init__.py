@@ -33,7 +33,7 @@ def _settings_problems(error: ValidationError) -> Iterator[str]:
 
 def rule_folders(settings: Settings) -> list[Path]:
     """The rules of the settings, or those that come with the product; and the imported ones."""
-    return [*(settings.rules or [folder("rules")]), *imported_folders(settings.rules_home)]
+    return [*(settings.rules or [folder("rules")]), *imported_folders(settings.rule_sets_home)]
 
 
 def playbook_folder(settings: Settings) -> Path:

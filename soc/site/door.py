@@ -18,6 +18,7 @@ from soc.detect.current import current_digest, load_current
 from soc.detect.exception_shelf import CurrentExceptions
 from soc.detect.indicators.current import CurrentWatch
 from soc.detect.judge import judge
+from soc.detect.letting_go import Leaving, no_collections
 from soc.detect.matcher import Matcher
 from soc.detect.rule_states import CurrentRuleStates, imported_rules
 from soc.flow import Flow, Rules
@@ -114,6 +115,7 @@ class DoorProcess:
         self.housekeeping = Housekeeping(
             [
                 Chore("rules", 1.0, self._refresh_rules),
+                Chore("old rules", 1.0, self._let_go),
                 Chore("indicators", 2.0, self._refresh_indicators),
                 Chore("exceptions", 2.0, self._refresh_exceptions),
                 Chore("rule states", 1.0, self._refresh_states),
@@ -125,6 +127,8 @@ class DoorProcess:
                 Chore("certificate", 86_400.0, self._renew_certificate),
             ]
         )
+        self._matcher: Matcher | None = None
+        self._leaving: list[Leaving] = []
         self._certificate: tuple[uvicorn.Config, list[str]] | None = None
         self._full = ""
         self._refuse_when_needed()  # the first chore loads the rules
@@ -150,12 +154,18 @@ class DoorProcess:
     def _refresh_rules(self) -> None:
         """Load the rule set that the worker made current, beside the running one, and swap."""
         if current_digest(self.settings.packs_home) not in (None, self.flow.rules.digest):
-            rules = load_rules(self.settings, self.states)
-            self.flow.rules = (
-                beside(rules, self.watch, self.exceptions) if rules else self.flow.rules
-            )
-            rest_the_collector()
+            with no_collections():
+                matcher = Matcher(load_current(self.settings.packs_home))
+                rules = stated(matcher, self.states, self.settings.rule_sets_home)
+            self.flow.rules = beside(rules, self.watch, self.exceptions)
+            if self._matcher is not None:
+                self._leaving.append(Leaving(self._matcher))
+            self._matcher = matcher
         self._refuse_when_needed()
+
+    def _let_go(self) -> None:
+        """Free the rule sets that no batch uses any more."""
+        self._leaving = [one for one in self._leaving if not one.let_go()]
 
     def _refresh_indicators(self) -> None:
         self.watch.refresh(datetime.now(UTC))
@@ -217,17 +227,9 @@ class DoorProcess:
         return {"stored": stored, "stay": stay}
 
 
-def load_rules(settings: Settings, states: CurrentRuleStates) -> Rules | None:
-    """The current rule set, each rule in its state at that moment; None while none was compiled.
-
-    Raises:
-        RuleError: it is damaged.
-    """
-
-    if current_digest(settings.packs_home) is None:
-        return None
-    matcher = Matcher(load_current(settings.packs_home))
-    imported = imported_rules(matcher.rules, settings.rules_home)
+def stated(matcher: Matcher, states: CurrentRuleStates, rules_home: Path) -> Rules:
+    """The rule set of a matcher, each rule in its state at that moment."""
+    imported = imported_rules(matcher.rules, rules_home)
     return Rules(matcher.digest, lambda events: states.held.mark(judge(matcher, events), imported))
 
 

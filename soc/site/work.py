@@ -35,7 +35,9 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     """The duties of a small site's worker."""
     joiner = Joiner(database)
     correlations = StatedCorrelations(
-        CurrentCorrelations(settings.packs_home), CurrentRuleStates(database), settings.rules_home
+        CurrentCorrelations(settings.packs_home),
+        CurrentRuleStates(database),
+        settings.rule_sets_home,
     )
     correlator = Correlator(database, correlations)
     queue = InProcessQueue(database)

@@ -44,13 +44,13 @@ def test_each_change_is_a_line_and_the_sum_stands_last(tmp_path: Path, site: Pat
     code, lines = run("import", folder(tmp_path / "release", 2, 3), "--name", "s")
     assert code == 0
     assert lines[:2] == ["added     rule_0000.yml", "added     rule_0001.yml"]
-    assert f"2 rules in {site / 'rules' / 's' / 'local'} (2 added" in lines[2]
+    assert f"2 rules in {site / 'rule-sets' / 's' / 'local'} (2 added" in lines[2]
     assert lines[2].endswith("0 refused, 0 cannot match")
 
 
 def test_the_site_uses_the_rules_beside_its_own(tmp_path: Path, site: Path):
     run("import", folder(tmp_path / "release", 2), "--name", "s")
-    assert rule_folders(load_settings()) == [tmp_path / "own", site / "rules" / "s" / "local"]
+    assert rule_folders(load_settings()) == [tmp_path / "own", site / "rule-sets" / "s" / "local"]
     assert [line.split()[0] for line in run("list")[1]] == [ID.format(1), ID.format(2)]
 
 
@@ -74,7 +74,7 @@ def test_an_id_that_the_site_has_is_refused(tmp_path: Path):
 def test_as_json_each_line_is_an_object(tmp_path: Path):
     release = folder(tmp_path / "release", 2)
     run("import", release, "--name", "s")
-    edited = tmp_path / "home" / "rules" / "s" / "local" / "rule_0000.yml"
+    edited = tmp_path / "home" / "rule-sets" / "s" / "local" / "rule_0000.yml"
     edited.write_text(edited.read_text().replace("high", "low"))
     folder(tmp_path / "release", 2, level="critical")
     code, lines = run("import", release, "--name", "s", "--json")

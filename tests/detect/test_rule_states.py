@@ -217,7 +217,7 @@ def test_a_rule_whose_cases_fail_does_not_become_active(
 @pytest.fixture
 def door(tmp_path: Path, database: Database) -> Iterator[Any]:
     settings = Settings(home=tmp_path, database=database.url)
-    publish(compile_pack([rules_in(settings.rules_home / "s" / "local")]), settings.packs_home)
+    publish(compile_pack([rules_in(settings.rule_sets_home / "s" / "local")]), settings.packs_home)
     settings.keys_home.mkdir()
     process = DoorProcess(settings, database, lambda step: None)
     process._refresh_rules()
@@ -226,7 +226,7 @@ def door(tmp_path: Path, database: Database) -> Iterator[Any]:
 
 
 def test_a_running_door_takes_a_decision_up_without_another_pack(door: Any, database: Database):
-    pack = compile_pack([door.settings.rules_home / "s" / "local"])
+    pack = compile_pack([door.settings.rule_sets_home / "s" / "local"])
 
     def judged() -> list[tuple[str, str | None]]:
         return [(one.rule_id, one.excepted_by) for one in door.flow.rules.judge(events(1))]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from soc.detect.cases import Outcome
     from soc.detect.facts import CannotMatch, Refused
     from soc.detect.imports import Imported
+    from soc.detect.packs import Pack
     from soc.detect.releases import Release
 
 T = TypeVar("T", "Refused", "CannotMatch")
@@ -31,7 +33,7 @@ def import_rules(
     Rules come in testing (see `soc rules state`). Yours are below SOC_HOME/rule-sets/NAME/local: edit them there; the
     next import keeps your changes, and names each place that the release has changed too.
 
-    Exit code 1 if a rule was refused or a change of yours stands against the release's.
+    Exit code 1 if a rule was refused, a change of yours stands against the release's, or a case beside a rule fails.
 
     Example: soc rules import sigma_all_rules.zip
     """
@@ -69,14 +71,20 @@ def import_rules(
         database.close()
     pack = compile_pack(rule_folders(settings), cache=user_cache())
     refused = [*taken.refused, *_of(done, pack.refused)]
-    for line in _lines(done, refused):
+    failing = _failing(done, pack)
+    for line in _lines(done, refused, failing):
         print(orjson.dumps(line.plain).decode() if json else line.text)
     idle = len(_of(done, pack.cannot_match))
     total = f"{_sum(done, taken)}; {len(refused)} refused, {idle} cannot match"
-    counts = _counts(done) | {"refused": len(refused), "cannot_match": idle}
+    total += f", {len(failing)} cases fail" if failing else ""
+    counts = _counts(done) | {
+        "refused": len(refused),
+        "cannot_match": idle,
+        "failing": len(failing),
+    }
     about = {"release": taken.name, "rules": done.rules, "licences": taken.licences}
     print(orjson.dumps({"summary": counts | about}).decode() if json else total)
-    if refused or _counts(done)["conflict"]:
+    if refused or failing or _counts(done)["conflict"]:
         raise typer.Exit(1)
 
 
@@ -85,7 +93,9 @@ class _Line(NamedTuple):
     plain: dict[str, Any]
 
 
-def _lines(done: Imported, refused: Sequence[Refused]) -> Iterator[_Line]:
+def _lines(
+    done: Imported, refused: Sequence[Refused], failing: Sequence[Outcome]
+) -> Iterator[_Line]:
     for change in done.plan.changes:
         plain = asdict(change)
         yield _Line(f"{change.kind:8}  {change.place}" + _after(change.text), plain)
@@ -93,6 +103,23 @@ def _lines(done: Imported, refused: Sequence[Refused]) -> Iterator[_Line]:
         hint = f" ({one.hint})" if one.hint else ""
         plain = {"kind": "refused"} | asdict(one)
         yield _Line(f"{'refused':8}  {one.place}{_after(one.reason)}{hint}", plain)
+    for outcome in failing:
+        case, title = outcome.case, outcome.rule.title
+        place = {"path": str(case.path), "line": case.line}
+        plain = {"kind": "failing", **place, "text": case.why, "rule": outcome.rule.id}
+        said = f"{case.path}:{case.line}: expected {case.expect} of {title!r}: {case.why}"
+        yield _Line(f"{'failing':8}  {said}", plain)
+
+
+def _failing(done: Imported, pack: Pack) -> list[Outcome]:
+    """The cases of this set's rules, yours among them, that the rules now fail."""
+    from soc.detect.cases import run_cases
+    from soc.detect.matcher import Matcher
+
+    if not any(done.folder.rglob("*.cases.jsonl")):
+        return []
+    outcomes = [one for one in run_cases(Matcher(pack)) if not one.right]
+    return [one for one in outcomes if one.case.path.is_relative_to(done.folder)]
 
 
 def _after(text: str) -> str:

@@ -69,7 +69,8 @@ class RuleSets:
         The link is turned within ``recorded``, when all is written: if the one fails, so does the other.
 
         Raises:
-            SettingsError: the name cannot be used, or something that is not a set stands in its place.
+            SettingsError: the name cannot be used, something that is not a set stands in its place, or a file of the
+                set cannot be read or written.
             Conflict: another import is running, or a rule was edited while this one was.
         """
         if not NAME.fullmatch(name):
@@ -170,9 +171,19 @@ def _turn(link: Path, made: Path) -> None:
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its path with ``/``; none if there is no such folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    """Every file below a folder, by its path with ``/``; none if there is no such folder.
+
+    Raises:
+        SettingsError: one cannot be read, or is no file: it would be lost with the next set.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if not path.is_file():
+            raise SettingsError(f"{path} is not an ordinary file: put the files themselves there")
+        try:
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    return found

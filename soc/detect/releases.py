@@ -121,7 +121,7 @@ def _content(source: Path, path: str, entry: _Entry, release: Release) -> bytes 
             content = entry.read()
         except BROKEN as error:
             hint = "download the release again, without a password"
-            refused = Refused(f"{source}/{path}", f"cannot be read: {error}", hint=hint)
+            refused = Refused(_place(source, path), f"cannot be read: {error}", hint=hint)
         else:
             refused = _fault_within(source, path, content)
             if refused is None:
@@ -132,7 +132,7 @@ def _content(source: Path, path: str, entry: _Entry, release: Release) -> bytes 
 
 
 def _fault_before(source: Path, path: str, entry: _Entry, release: Release) -> Refused | None:
-    place = f"{source}/{path}"
+    place = _place(source, path)
     if entry.fault:
         return Refused(place, entry.fault, hint=entry.hint)
     if path in release.files:
@@ -146,12 +146,18 @@ def _fault_before(source: Path, path: str, entry: _Entry, release: Release) -> R
     return None
 
 
+def _place(source: Path, path: str) -> str:
+    """For people: what would steer a terminal is escaped."""
+    place = f"{source}/{path}"
+    return place if place.isprintable() else ascii(place)[1:-1]
+
+
 def _above(path: str) -> set[str]:
     return set(map(str, PurePosixPath(path).parents))
 
 
 def _fault_within(source: Path, path: str, content: bytes) -> Refused | None:
-    place = f"{source}/{path}"
+    place = _place(source, path)
     if len(content) > FILE_BYTES:
         return Refused(place, f"over {FILE_BYTES} bytes", hint="the archive lies about its size")
     try:

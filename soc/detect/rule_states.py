@@ -84,7 +84,7 @@ class RuleDecisions:
         *,
         reason: str,
         now: datetime,
-        outcomes: Sequence[Outcome] = (),
+        outcomes: Sequence[Outcome],
     ) -> RuleDecisionRow:
         """Record a decision. ``outcomes`` are those of the rule's cases, run now; none: it is untested.
 

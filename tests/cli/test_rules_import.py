@@ -65,6 +65,17 @@ def test_a_refused_rule_is_named_with_its_place_and_the_others_are_in_use(tmp_pa
     assert len(run("list")[1]) == 2
 
 
+def test_a_case_that_the_new_release_fails_is_named(tmp_path: Path, site: Path):
+    run("import", folder(tmp_path / "release", 2), "--name", "s")
+    case = {"expect": "match", "why": "root logs in", "event": {"user.name": "root"}}
+    write(site / "rule-sets" / "s" / "local", "rule_0000.cases.jsonl", json.dumps(case))
+    code, lines = run("import", folder(tmp_path / "release", 2, level="low"), "--name", "s")
+    assert code == 1
+    assert lines[0].startswith("updated ")
+    assert "rule_0000.cases.jsonl:1: expected match of 'Rule 2': root logs in" in lines[1]
+    assert lines[2].endswith("1 cases fail")
+
+
 def test_an_id_that_the_site_has_is_refused(tmp_path: Path):
     code, lines = run("import", folder(tmp_path / "release", 1), "--name", "s")
     assert code == 1

@@ -208,6 +208,14 @@ def test_what_cannot_be_written_changes_nothing(sets: RuleSets):
     assert local(sets).read_bytes() == text()
 
 
+def test_a_link_among_the_edited_files_is_not_lost_silently(sets: RuleSets):
+    take(sets, release(a=text()))
+    local(sets, "more").symlink_to("/etc")
+    with pytest.raises(SettingsError, match="more is not an ordinary file"):
+        take(sets, release(a=text(level="high")))
+    assert local(sets).read_bytes() == text()
+
+
 @pytest.mark.parametrize("name", ["", "../x", ".sets", "A", "a/b", "a" * 41])
 def test_a_name_that_leads_elsewhere_is_refused(sets: RuleSets, name: str):
     with pytest.raises(SettingsError, match="--name"):

@@ -116,6 +116,16 @@ def test_links_in_a_folder_are_refused(tmp_path: Path):
     assert len(found.refused) == 3
 
 
+@pytest.mark.parametrize("name", ["rules/\x1b[2Jx.yml", "rules/\udcffx.yml"])
+def test_a_name_that_would_steer_a_terminal_is_told_escaped(tmp_path: Path, name: str):
+    """Names on disk may be any bytes."""
+    write(tmp_path / "rules", "good.yml", RULE.decode())
+    (tmp_path / os.fsencode(name).decode("utf-8", "surrogateescape")).write_bytes(RULE)
+    said = refused(read_release(tmp_path))
+    assert said.isprintable()
+    assert "its name cannot be used" in said
+
+
 def test_a_copy_of_the_repository_gives_its_rules_and_licence(tmp_path: Path):
     """GitHub's archive has one folder above all; tests and deprecated rules are none to use."""
     path = tmp_path / "r.zip"

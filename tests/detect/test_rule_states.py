@@ -90,7 +90,7 @@ class Site:
 
     def decide(self, rule_id: str, state: RuleState) -> None:
         facts = self.pack.rules.get(rule_id) or self.pack.correlation_facts[rule_id]
-        RuleDecisions(self.database).decide(AN, facts, state, reason="x", now=NOW)
+        RuleDecisions(self.database).decide(AN, facts, state, reason="x", now=NOW, outcomes=())
 
     def arrive(self, some: Sequence[Event]) -> None:
         self.states.refresh()
@@ -191,7 +191,9 @@ def test_a_decision_says_who_when_and_why_and_stands_in_the_audit_log(
     officer = Scope.of("a1", actor="officer")
     for scope, reason, error in ((AN, " ", Conflict), (officer, "x", NotAllowed)):
         with pytest.raises(error):
-            RuleDecisions(database).decide(scope, facts, RuleState.ACTIVE, reason=reason, now=NOW)
+            RuleDecisions(database).decide(
+                scope, facts, RuleState.ACTIVE, reason=reason, now=NOW, outcomes=()
+            )
     assert RuleDecisions(database).states().decided == {LOW: RuleState.OFF}
 
 
@@ -234,7 +236,9 @@ def test_a_running_door_takes_a_decision_up_without_another_pack(door: Any, data
     rules = door.flow.rules
     assert judged() == [(LOW, TESTING), (CRITICAL, None)]
     for rule_id, state in ((LOW, RuleState.ACTIVE), (CRITICAL, RuleState.OFF)):
-        RuleDecisions(database).decide(AN, pack.rules[rule_id], state, reason="x", now=NOW)
+        RuleDecisions(database).decide(
+            AN, pack.rules[rule_id], state, reason="x", now=NOW, outcomes=()
+        )
     began = time.monotonic()
     next(chore for chore in door.housekeeping.chores if chore.name == "rule states").work()
     assert judged() == [(LOW, None)]

@@ -116,6 +116,20 @@ def test_no_event_is_lost_and_each_batch_is_judged_by_one_rule_set(
     assert door.store.count(PROVINCE, "message:batch") == BATCHES * RECORDS
 
 
+def test_rules_that_change_in_the_middle_of_a_batch_judge_the_next(
+    door: DoorProcess, packs: tuple[Pack, Pack], database: Database
+):
+    """The batch is judged, and told to have been judged, by the rules that it began with."""
+    batch = a_batch(a_sender(database), ["batch 0"])
+    use(door, packs[0])
+    door.flow.reached = lambda step: step == "planned" and use(door, packs[1])
+    middle = door.flow.prepare([batch], NOW)
+    after = door.flow.prepare([batch], NOW)
+    for prepared, number in ((middle, 0), (after, 1)):
+        assert prepared.rules_digest == packs[number].digest
+        assert [one.rule_id for one in prepared.signals] == [ID.format(number + 1)]
+
+
 def test_the_old_rules_leave_the_memory_without_a_collection(
     door: DoorProcess, packs: tuple[Pack, Pack]
 ):

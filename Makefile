@@ -9,7 +9,7 @@ export SOC_CORPUS := $(CORPUS)
 QUICK := not slow and not elastic and not celery and not browser and not root
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations long-stores clean
+.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations long-stores long-convert bench-detect clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ long-fuzz: install ## the differential fuzz of the matcher, longer
 
 long-stores: install ## both event stores with up to 50,000 real events: the same answers
 	@SOC_DIFFERENTIAL_EVENTS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/store/test_store_elastic_differential.py
+
+long-convert: install ## all SigmaHQ Windows rules on Elasticsearch beside the matcher; writes docs/convert-differences.md
+	@SOC_CONVERT=all $(BIN)/python -m pytest -q -s --timeout 3000 tests/detect/test_convert_differential.py
 
 lock: ## pin the dependencies anew
 	@$(BIN)/uv pip compile -q pyproject.toml --extra sensor --extra reports --group test --group dev --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock

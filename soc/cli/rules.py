@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from soc.cli import rules_convert
 from soc.cli.rules_import import import_rules
 from soc.cli.rules_state import set_state, site_states, state_text
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from soc.detect.packs import Pack
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+app.command("convert")(rules_convert.command)
 app.command("import")(import_rules)
 app.command("state")(set_state)
 

@@ -87,3 +87,19 @@ def test_cases_are_run_in_the_engine(rules: Path, expect: str, code: int) -> Non
     found, said = run("test", "--rules", rules)
     assert found == code
     assert ("root logs in" in said) is (code == 1)
+
+
+def test_convert_gives_queries_and_names_what_it_cannot(rules: Path) -> None:
+    code, said = run("convert", rules)
+    assert code == 0
+    assert said.strip() == f"{ID.format(1)}\tuser.name:root"
+    for form in ("dsl", "kibana", "eql", "esql"):
+        assert "root" in run("convert", rules, "--form", form)[1]
+    reference = {"s": {"user.name|fieldref": "user.id"}, "condition": "s"}
+    write_rules(rules / "more", [rule(2, reference, logsource={"product": "test"})])
+    write(rules, "bad.yml", "title: [\n")
+    code, said = run("convert", rules)
+    assert code == 1
+    assert "field references" in said
+    assert "bad.yml: bad: cannot be read" in said
+    assert "user.name:root" in said

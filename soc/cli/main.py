@@ -14,6 +14,7 @@ VERBS = {
     "up": "Run the whole small site on this machine.",
     "doctor": "Say what is wrong with this site and what to do.",
     "scan": "Run the rule engine over files, with no server and no state.",
+    "simulate": "Make up synthetic office days and attacks, as raw records.",
     "exceptions": "Matches that are known to be harmless: add, list, approve, end.",
     "rules": "Check, list, explain and test detection rules.",
     "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",

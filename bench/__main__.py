@@ -8,7 +8,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("read", "detect", "forecast", "reload", "store", "store_elastic", "end_to_end", "memory")
+PARTS = (
+    "read",
+    "detect",
+    "generated",
+    "forecast",
+    "reload",
+    "store",
+    "store_elastic",
+    "end_to_end",
+    "memory",
+)
 
 
 def main() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from soc.detect.packs import Pack, compile_pack
@@ -9,5 +11,11 @@ from soc.shipped import folder
 
 
 @pytest.fixture(scope="session")
-def pack() -> Pack:
-    return compile_pack([folder("rules")], mapping="ecs")
+def pack_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the compiled rules are kept, for the commands under test too."""
+    return tmp_path_factory.mktemp("packs")
+
+
+@pytest.fixture(scope="session")
+def pack(pack_cache: Path) -> Pack:
+    return compile_pack([folder("rules")], mapping="ecs", cache=pack_cache)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -151,6 +153,23 @@ def test_the_rate_multiplies_the_work() -> None:
         sum(1 for _ in days(Plan(workstations=20, servers=6, rate=rate))) for rate in (1.0, 3.0)
     )
     assert 2 < thrice / once < 3.2
+
+
+def test_more_days_take_no_more_memory() -> None:
+    """Four days peak where one does; days differ by less than a third, and keeping their records would triple it."""
+
+    def peak(number: int) -> int:
+        tracemalloc.start()
+        for _ in days(
+            Plan(days=number, workstations=10, servers=6, rate=0.5, attacks=scenario_names())
+        ):
+            pass
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    list(itertools.islice(days(SMALL), 1))  # imports and caches
+    assert peak(4) < 1.33 * peak(1)
 
 
 def test_two_working_days_alarm_only_for_the_configuration_management(pack: Pack) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from soc.cli.main import group
 from soc.collect.discovery import read
+from soc.detect.packs import Pack
 from soc.model.event import RawRecord
 from soc.shipped import folder as shipped
 from soc.simulate import Plan, days, scenario_names
@@ -87,11 +88,13 @@ def test_the_folder_says_that_it_is_synthetic(written: Path) -> None:
     assert told["seed"] == 9
 
 
-def test_scan_takes_the_folder_and_finds_the_attacks(written: Path, tmp_path: Path) -> None:
+def test_scan_takes_the_folder_and_finds_the_attacks(
+    written: Path, pack: Pack, pack_cache: Path
+) -> None:
     """``soc scan --source auto`` reads every line; all but audit serials and portals by host is found."""
     done = subprocess.run(
         [*RUN, "scan", "--rules", str(shipped("rules")), "--mapping", "ecs", "--source", "auto", "--stats",
-         "--cache", str(tmp_path), str(written / "records")],
+         "--cache", str(pack_cache), str(written / "records")],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "unreadable: 0" in done.stderr

@@ -51,8 +51,8 @@ def planted(plan: Plan, site: Site) -> Iterator[Draft]:
 def _planted(plan: Plan, site: Site) -> Iterator[Draft]:
     for day in dates(plan):
         drafts = [draft for name in plan.attacks for draft in _run(plan, site, day, name)]
-        drafts.sort(key=attrgetter("at"))
-        yield from drafts
+        yield from sorted(drafts, key=attrgetter("at"))
+        del drafts  # before those of the next day are made
 
 
 def _run(plan: Plan, site: Site, day: date, name: str) -> Iterator[Draft]:

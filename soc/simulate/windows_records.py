@@ -350,9 +350,19 @@ def account_created(at: datetime, machine: Machine, by: Person, login: str, sid:
         "SamAccountName": login,
         "DisplayName": "%%1793",
         "UserPrincipalName": f"{login}@{DOMAIN}",
+        **dict.fromkeys(
+            ("HomeDirectory", "HomePath", "ScriptPath", "ProfilePath", "UserWorkstations"), "%%1793"
+        ),
+        "PasswordLastSet": "%%1794",
+        "AccountExpires": "%%1794",
         "PrimaryGroupId": "513",
+        "AllowedToDelegateTo": "-",
         "OldUacValue": "0x0",
         "NewUacValue": "0x15",
+        "UserAccountControl": "%%2080 %%2082 %%2084",
+        "UserParameters": "%%1793",
+        "SidHistory": "-",
+        "LogonHours": "%%1797",
     }
     return event(at, machine, SECURITY, 4720, data, keywords=SUCCESS, task=13824, level=0)
 

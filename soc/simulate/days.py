@@ -44,9 +44,12 @@ def _day(plan: Plan, site: Site, day: date) -> Iterator[Draft]:
     for slot in SLOTS:
         start = at_clock(day, 0) + SLOT * slot
         drafts: list[Draft] = []
+        visited = server_work.visited_server(start, site, chance(plan, day, "administrator", slot))
         for server in site.servers:
             dice = chance(plan, day, server.name, slot)
-            drafts += server_work.quarter(start, server, site, dice, plan.rate)
+            drafts += server_work.quarter(
+                start, server, site, dice, plan.rate, visited=server == visited
+            )
         for machine, there in present.items():
             if there is not None and there.arrives < start + SLOT and start <= there.leaves:
                 dice = chance(plan, day, machine.name, slot)

@@ -15,6 +15,7 @@ from soc.simulate.site import Machine, Site
 from soc.simulate.working_hours import SATURDAY, SLOT
 
 MANAGEMENT = "10.12.0.5"  # whence the administrators work
+VISITS = 0.8  # of the administrator to any server, in half an hour
 CRON_JOBS = (  # user, arguments
     ("root", ("/usr/bin/run-parts", "--report", "/etc/cron.hourly")),
     ("root", ("/usr/sbin/logrotate", "/etc/logrotate.conf")),
@@ -42,19 +43,26 @@ AT_NIGHT = 0.35  # what the portal keeps of its day
 
 
 def quarter(
-    start: datetime, server: Machine, site: Site, dice: random.Random, rate: float
+    start: datetime, server: Machine, site: Site, dice: random.Random, rate: float, *, visited: bool
 ) -> Iterator[Draft]:
     """A server's records from ``start`` for a quarter of an hour."""
     if server.is_linux:
         yield from _cron(start, server, dice)
-        yield from _administration(start, server, dice)
+        yield from _administration(start, server, dice, visited=visited)
         if server.role == "WEB":
             yield from _visitors(start, server, dice, rate)
     else:
-        yield from _windows(start, server, dice, rate)
+        yield from _windows(start, server, dice, rate, visited=visited)
     if server == site.servers[0]:
         yield from _scanners(start, dice, rate)
         yield from _firewall_care(start)
+
+
+def visited_server(start: datetime, site: Site, dice: random.Random) -> Machine | None:
+    """Where the administrator works: one server at most in half an hour, 8 to 17 o'clock of a working day."""
+    local = start.astimezone(VIETNAM)
+    there = local.weekday() < SATURDAY and 8 <= local.hour < 17 and local.minute in (0, 30)
+    return dice.choice(site.servers) if there and dice.random() < VISITS else None
 
 
 def _cron(start: datetime, server: Machine, dice: random.Random) -> Iterator[Draft]:
@@ -72,14 +80,16 @@ def _cron(start: datetime, server: Machine, dice: random.Random) -> Iterator[Dra
     yield unix.said(at, server, "CRON", f"{session} closed for user {user}", pid)
 
 
-def _administration(start: datetime, server: Machine, dice: random.Random) -> Iterator[Draft]:
+def _administration(
+    start: datetime, server: Machine, dice: random.Random, *, visited: bool
+) -> Iterator[Draft]:
     """People in working hours; at 6:00 the configuration management visits every Linux server."""
     local = start.astimezone(VIETNAM)
     if (local.hour, local.minute) == (6, 0):
         at = start + timedelta(seconds=dice.randrange(600))
         yield unix.ssh_accepted(at, server, "cauhinh", MANAGEMENT, dice.randrange(40_000, 60_000))
         yield unix.sudo(at, server, "cauhinh", "/usr/bin/apt-get -y upgrade")
-    if local.weekday() < SATURDAY and 8 <= local.hour < 17 and dice.random() < 0.08:
+    if visited:
         at = start + SLOT * dice.random()
         port, (program, arguments) = dice.randrange(40_000, 60_000), dice.choice(ADMIN_COMMANDS)
         if dice.random() < 0.1:  # a typing mistake
@@ -124,14 +134,16 @@ def _visitors(
         yield unix.asked(at, server, "192.0.2.66", "GET /robots.txt", 200, 120, CRAWLER)
 
 
-def _windows(start: datetime, server: Machine, dice: random.Random, rate: float) -> Iterator[Draft]:
+def _windows(
+    start: datetime, server: Machine, dice: random.Random, rate: float, *, visited: bool
+) -> Iterator[Draft]:
     for _ in range(count(3 * rate, dice)):
         at = start + SLOT * dice.random()
         image, arguments, parent = dice.choice(WINDOWS_WORK)
         command = f'"{image}" {arguments.format(number=dice.randrange(1, 900))}'
         yield windows.process_audited(at, server, server.person, image, command, parent)
     local = start.astimezone(VIETNAM)
-    if local.weekday() < SATURDAY and 8 <= local.hour < 17 and dice.random() < 0.05:
+    if visited:
         at = start + SLOT * dice.random()
         yield windows.logged_on(
             at, server, server.person, 10, MANAGEMENT, dice.randrange(49_152, 65_535)

@@ -174,7 +174,7 @@ def test_more_days_take_no_more_memory() -> None:
 
 def test_two_working_days_alarm_only_for_the_configuration_management(pack: Pack) -> None:
     """One alert a day, of level medium: the account of configuration management visits six servers at 6:00."""
-    found = alarms(days(Plan(days=2, workstations=50, servers=12)), pack)
+    found = alarms(days(Plan(days=2, workstations=30, servers=12)), pack)
     assert Counter((one.level, one.title) for one in found) == {
         ("medium", "One account opens SSH on many servers"): 2
     }

@@ -12,11 +12,18 @@ import structlog
 from soc.collect import discovery
 from soc.collect.set_aside import mark_replayed
 from soc.errors import RecordError
-from soc.model.event import Event, RawRecord, Signal, event_id
+from soc.model.event import CLOCK_OFFSET, Event, RawRecord, Signal, event_id
 from soc.model.register import Owner
 from soc.model.scope import Scope
 from soc.ports import EventStore
-from soc.receive.batches import Batch, from_epoch_microseconds
+from soc.receive.batches import (
+    Batch,
+    WireRecord,
+    from_epoch_microseconds,
+    to_epoch_microseconds,
+)
+from soc.receive.clock_rows import load_clocks
+from soc.receive.clocks import BatchClock
 from soc.receive.ledger import Ledger
 from soc.receive.plans import Notice, Plan, Prepared, Receipt, Taken
 from soc.records.agents import AgentRow
@@ -25,7 +32,7 @@ from soc.records.database import Database
 
 FUTURE = timedelta(minutes=10)
 FAR_PAST = timedelta(days=7)
-SKEW = timedelta(minutes=5)
+_SKEW_US = 300_000_000  # an agent's clock that is off by more is flagged on its events
 RELAY_ADDRESSES = (
     "host.ip",
     "observer.ip",
@@ -58,7 +65,7 @@ class _Origin:
     agent: AgentRow
     incarnation: str
     owner: Owner
-    skewed: bool
+    clock: BatchClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ class Flow:
         self.rules, self.ownership = rules, ownership
         self.max_record_bytes, self.reached = max_record_bytes, reached
         self.ledger = Ledger(database, lambda wanted: store.find(_DOOR, wanted))
+        self.clocks = load_clocks(database)
 
     def take(self, batches: Sequence[Batch], now: datetime) -> list[Receipt]:
         """Store a group of batches; after the return each may be acknowledged.
@@ -120,6 +128,9 @@ class Flow:
             self._store(group.plans, group.fresh, group.repeated)
             self.reached("appended")
             receipts = self.ledger.close(group.plans)
+            for plan in group.plans:
+                if plan.clock is not None:
+                    self.clocks.kept(plan.batch.agent.id, plan.clock)
             self.reached("closed")
             return receipts
         except BaseException:
@@ -136,10 +147,13 @@ class Flow:
         repeated: list[Event] = []
         for plan in plans:
             agent, header = plan.batch.agent, plan.batch.header
-            origin = _Origin(agent, header.incarnation, ownership.of_agent(agent), _is_skewed(plan))
+            plan.clock = self.clocks.measure(plan.batch, plan.received_at)
+            origin = _Origin(agent, header.incarnation, ownership.of_agent(agent), plan.clock)
             for taken in plan.take:
                 try:
-                    events = self._read_one(_raw_record(plan, taken), origin, rules, ownership)
+                    events = self._read_one(
+                        _raw_record(plan, taken), origin, rules, ownership, taken.record
+                    )
                 except RecordError as error:
                     self._set_aside(plan, taken, error.reason)
                     continue
@@ -153,7 +167,12 @@ class Flow:
         return fresh, repeated
 
     def _read_one(
-        self, record: RawRecord, origin: _Origin, rules: Rules, ownership: Ownership
+        self,
+        record: RawRecord,
+        origin: _Origin,
+        rules: Rules,
+        ownership: Ownership,
+        wire: WireRecord | None = None,
     ) -> list[Event]:
         """The stamped events of one record: at least one.
 
@@ -165,7 +184,7 @@ class Flow:
             raise RecordError(reason, source=record.source, raw=record.raw)
         try:
             events = [
-                self._stamp(event, ordinal, record, origin, rules, ownership)
+                self._stamp(event, ordinal, record, origin, rules, ownership, wire)
                 for ordinal, event in enumerate(discovery.read(record))
             ]
         except RecordError:
@@ -187,6 +206,7 @@ class Flow:
         origin: _Origin,
         rules: Rules,
         ownership: Ownership,
+        wire: WireRecord | None,
     ) -> Event:
         """Who, whose and which: the fields of a reader's event are completed in place."""
         agent, fields, owner = origin.agent, event.fields, origin.owner
@@ -206,7 +226,7 @@ class Flow:
             fields["soc.agency_id"] = owner.agency_id
         if owner.system_id is not None:
             fields["soc.system_id"] = owner.system_id
-        flags = ["skewed"] if origin.skewed else []
+        flags = ["skewed"] if abs(origin.clock.offset_us) > _SKEW_US else []
         if owner.agency_id is None:
             flags.append("unowned")
         if observed_at - received_at > FUTURE:
@@ -215,7 +235,7 @@ class Flow:
             flags.append("far_past")
         if flags:
             fields["soc.flags"] = flags
-        return Event(
+        stamped = Event(
             event.source,
             observed_at,
             fields,
@@ -227,6 +247,11 @@ class Flow:
             owner.level,
             event.host or record.host,
         )
+        fields.pop(CLOCK_OFFSET, None)  # nobody else says so
+        offset = self.clocks.correct(origin.clock, stamped, agent.id, record.stream, wire)
+        if offset:
+            fields[CLOCK_OFFSET] = offset.total_seconds()
+        return stamped
 
     def _set_aside(self, plan: Plan, taken: Taken, reason: str) -> None:
         reader = discovery.readers().get(taken.source)
@@ -288,7 +313,8 @@ class Flow:
             if agent is None or not row.sequence:
                 stay[row.id] = "a piece without a number" if agent else f"no agent {row.agent_id}"
                 continue
-            origin = _Origin(agent, row.incarnation, ownership.of_agent(agent), skewed=False)
+            clock = BatchClock(to_epoch_microseconds(row.received_at), 0)
+            origin = _Origin(agent, row.incarnation, ownership.of_agent(agent), clock)
             try:
                 events[row.id] = self._read_one(_kept_record(row), origin, rules, ownership)
             except RecordError as error:
@@ -342,13 +368,6 @@ def _kept_record(row: SetAsideRow) -> RawRecord:
         host=row.host,
         zone=row.zone,
     )
-
-
-def _is_skewed(plan: Plan) -> bool:
-    """The agent's clock is ahead of ours (a batch may wait, but not come before it was made), or is known to be off."""
-    sent_at = plan.batch.sent_at
-    ahead = sent_at is not None and sent_at - plan.received_at > SKEW
-    return ahead or abs(plan.batch.agent.clock_offset_seconds or 0.0) > SKEW.total_seconds()
 
 
 def _owner_of_relayed(event: Event, agent: AgentRow, ownership: Ownership) -> Owner:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from soc.alert.priority import priority
 from soc.alert.summary import summary
 from soc.model.alert import AlertStatus
+from soc.model.own_rules import OWN_RULES
 from soc.model.scope import Scope
 from soc.records.alerts import AlertRow
 from soc.records.batches import SignalRow
@@ -137,7 +138,8 @@ class _Joining:
         """Give the alert the texts of its latest signal."""
         rule = self.rules.get(latest.rule_id)
         alert.title = latest.rule_title
-        alert.title_vi = rule.title_vi if rule else ""
+        own = OWN_RULES.get(latest.rule_id)
+        alert.title_vi = rule.title_vi if rule else own.title_vi if own else ""
         alert.severity = latest.level
         alert.host = latest.host
         alert.system_id = latest.system_id

@@ -148,7 +148,9 @@ def plain(row: AgentRow) -> dict[str, Any]:
 def text(row: AgentRow) -> str:
     state = "revoked" if row.revoked_at else f"last heard {_time(row.last_seen_at)}"
     owner = "/".join(filter(None, (row.agency_id, row.system_id))) or "unowned"
-    return f"{row.id}  {row.name:<24} {row.kind:<8} {owner:<24} {row.version:<8} {state}"
+    off = row.clock_offset_seconds
+    clock = f"  clock {off:+.0f} s" if abs(off) >= 1 else ""
+    return f"{row.id}  {row.name:<24} {row.kind:<8} {owner:<24} {row.version:<8} {state}{clock}"
 
 
 def _time(moment: datetime | None) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from soc.settings import Settings
 
 STALE_AFTER = timedelta(seconds=30)
@@ -43,6 +45,19 @@ def problems_of(settings: Settings, now: datetime) -> Iterator[str]:
     yield from problems_in_records(settings, now)
 
 
+def wrong_clocks(session: Session) -> Iterator[str]:
+    """Each clock that is off by ten minutes or more now."""
+    from sqlalchemy import select
+
+    from soc.records.agents import AgentRow
+    from soc.records.clocks import ClockRow
+
+    wanted = select(ClockRow, AgentRow.name).join(AgentRow, AgentRow.id == ClockRow.agent_id)
+    for row, name in session.execute(wanted.where(ClockRow.episode_id != "")):
+        host = f"{row.host} (in {row.stream} of {name})" if row.stream else name
+        yield f"the clock of {host} is {row.offset_us / 1e6:+.0f} s from ours: set it by NTP"
+
+
 def problems_in_records(settings: Settings, now: datetime) -> Iterator[str]:
     from sqlalchemy import func, select
 
@@ -72,6 +87,7 @@ def problems_in_records(settings: Settings, now: datetime) -> Iterator[str]:
         for what, statement in counts.items():
             if number := session.scalar(statement):
                 yield f"{number} {what}"
+        yield from wrong_clocks(session)
     database.close()
     for process in ("door", "work"):
         beat = beats.get(process)

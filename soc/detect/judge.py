@@ -52,6 +52,7 @@ def _signal(
         fields={name: bounded(value) for name, value in matched.items()},
         parts=parts,
         silent=silent,
+        corrected_at=event.corrected_at,
     )
 
 

@@ -58,6 +58,7 @@ def parsed_correlation(document: Document, facts: RuleFacts) -> Parsed:
         percentile=percentile,
         expression=expression,
         whole_province=isinstance(custom, dict) and custom.get("groups") == "province",
+        time=str(custom.get("time", "corrected")) if isinstance(custom, dict) else "corrected",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Scalar = str | int | float | bool
@@ -13,6 +13,7 @@ Fields = dict[str, Value]  # flat: dotted ECS names to values; an absent field i
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TESTING = "testing"  # ``Signal.excepted_by`` of a rule in testing; no exception has such an id
+CLOCK_OFFSET = "soc.clock.offset_seconds"  # how far ahead of ours the clock of an event's time was
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,14 @@ class Event:
     level: int = 0  # security level of the system 1-5; 0 unknown
     host: str = ""
 
+    @property
+    def corrected_at(self) -> datetime:
+        """When it happened by our clock, as far as known: ``observed_at`` without the offset found at receipt."""
+        offset = self.fields.get(CLOCK_OFFSET)
+        if not isinstance(offset, int | float):
+            return self.observed_at
+        return self.observed_at - timedelta(seconds=offset)
+
 
 def event_id(agent: str, incarnation: str, stream: str, sequence: int, ordinal: int) -> str:
     """The id of the ``ordinal``-th event (from 0) of a numbered record: 32 hex digits.
@@ -81,6 +90,7 @@ class Part:
     group: str  # JSON list: agency ("" where groups reach over agencies), then the folded values of group-by
     value: Value | None = None
     carried: dict[str, list[Any]] = field(default_factory=dict)
+    time: str = "corrected"  # or source, arrival: by which of a match's times the windows run
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,13 @@ class Signal:
     parts: tuple[Part, ...] = ()
     silent: bool = False
     excepted_by: str | None = None  # an exception's id or TESTING: it is kept and makes no alert
+    corrected_at: datetime | None = None  # None: as ``observed_at``
+
+    def at(self, time: str) -> datetime:
+        """The time by which a correlation's windows run: ``corrected``, ``source`` or ``arrival``."""
+        if time == "arrival":
+            return self.received_at
+        return self.observed_at if time == "source" else self.corrected_at or self.observed_at
 
 
 def signal_id(rule_id: str, event_id: str) -> str:

@@ -84,6 +84,7 @@ class Batch:
     broken: list[Broken] = field(default_factory=list)
     reason: str = ""
     size_bytes: int = 0  # decompressed
+    heard_at: datetime | None = None  # our clock when the request began; None: as it is taken
 
     @property
     def sent_at(self) -> datetime | None:

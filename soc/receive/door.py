@@ -94,12 +94,13 @@ def _add_agent_routes(app: FastAPI, parts: DoorParts) -> None:
     @app.post("/v1/batches")
     async def batches(request: Request) -> JSONResponse:
         """Take a batch; 200 says that all of it is stored."""
+        heard_at = parts.clock()
         agent = await run_in_threadpool(
-            parts.verifier.verify, "POST", "/v1/batches", request.headers, parts.clock()
+            parts.verifier.verify, "POST", "/v1/batches", request.headers, heard_at
         )
         parts.ingest.check_room()
         body = await _body(request, parts, parts.max_batch_bytes)
-        return await _take(parts, agent, body, request.headers["content-digest"])
+        return await _take(parts, agent, body, request.headers["content-digest"], heard_at)
 
     @app.get("/v1/config")
     async def config(request: Request) -> Response:
@@ -140,7 +141,9 @@ def _add_own_routes(app: FastAPI, parts: DoorParts) -> None:
         return JSONResponse(dict(done))
 
 
-async def _take(parts: DoorParts, agent: AgentRow, body: bytes, digest: str) -> JSONResponse:
+async def _take(
+    parts: DoorParts, agent: AgentRow, body: bytes, digest: str, heard_at: datetime
+) -> JSONResponse:
     def opened() -> Any:
         check_digest(digest, body)
         return open_batch(body, agent, limit_bytes=parts.max_batch_plain_bytes)
@@ -151,6 +154,7 @@ async def _take(parts: DoorParts, agent: AgentRow, body: bytes, digest: str) -> 
         raise
     except BatchError as error:
         return JSONResponse({"reason": error.reason, "stored": 0}, status_code=400)
+    batch.heard_at = heard_at
     waiting = parts.ingest.submit(batch)
     receipt = await asyncio.wrap_future(waiting)
     if receipt.reason:

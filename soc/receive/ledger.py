@@ -22,6 +22,7 @@ from sqlalchemy import delete, select, update
 from soc.model.event import EPOCH, Event, Signal, event_id
 from soc.model.scope import Scope
 from soc.receive.batches import Batch, WireRecord
+from soc.receive.clock_rows import note_clocks
 from soc.receive.plans import InHand, Plan, Receipt, SetAside, Taken
 from soc.receive.rows import (
     batch_values,
@@ -244,6 +245,7 @@ class Ledger:
                     update(BatchRow).where(BatchRow.id.in_(sorted(done))).values(done=True)
                 )
             touch_agents(session, plans)
+            note_clocks(session, plans)
         self._streams.update(changed)
         self._forget_open({plan.batch.agent.id for plan in plans}, done)
         return [plan.receipt() for plan in plans]

@@ -9,6 +9,7 @@ from typing import Any
 
 from soc.model.event import Event, Signal, event_id
 from soc.receive.batches import Batch, WireRecord
+from soc.receive.clocks import BatchClock
 from soc.records.agents import AgentRow
 
 
@@ -83,6 +84,7 @@ class Plan:
     notices: list[Notice] = field(default_factory=list)  # what the agent says of itself
     duplicates: int = 0
     events: int = 0
+    clock: BatchClock | None = None
 
     def set_aside_of(
         self, stream: str, sequence: int, source: str, reason: str, raw: bytes, version: str = ""

@@ -115,7 +115,7 @@ def entry_values(signal: Signal) -> list[dict[str, Any]]:
         entry_row(
             part,
             key=signal.id,
-            at=to_epoch_microseconds(signal.observed_at),
+            at=to_epoch_microseconds(signal.at(part.time)),
             rule_id=signal.rule_id,
             event_id=signal.event_id,
             received_at=signal.received_at,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 
+from soc.alert.clock_ends import end_clock_alerts
 from soc.alert.join import Joiner
 from soc.detect.correlation.worker import Correlator
 from soc.detect.current import CurrentCorrelations
@@ -49,6 +50,7 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
         [
             Duty("correlate", timedelta(seconds=0.5), correlator.work),
             Duty("join", timedelta(seconds=0.25), joiner.join),
+            Duty("clocks", timedelta(seconds=5), lambda now: end_clock_alerts(database, now)),
             Duty("jobs", timedelta(seconds=1), queue.run_due, apart=True),
             Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),

@@ -35,7 +35,7 @@ class Feed:
     def parts(self, rule_id: str, fields: Fields, agency_id: str | None) -> tuple[Part, ...]:
         """One for each group of each correlation that the rule feeds; none where a group-by field is missing."""
         return tuple(
-            Part(one.id, group, value, self._carried(one, rule_id, fields, agency_id))
+            Part(one.id, group, value, self._carried(one, rule_id, fields, agency_id), one.time)
             for one in self._direct.get(rule_id, ())
             for group, value in groups(one, rule_id, fields, agency_id)
         )

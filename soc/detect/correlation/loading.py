@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from soc.detect.correlation.rule import Correlation
+from soc.detect.correlation.rule import TIMES, Correlation
 from soc.detect.facts import RuleFacts
 from soc.detect.rule_text import Document
 from soc.errors import RuleError
@@ -40,6 +40,7 @@ class Parsed:
     percentile: int
     expression: Any
     whole_province: bool
+    time: str = "corrected"
 
 
 @dataclass(slots=True)
@@ -108,12 +109,16 @@ class Resolver:
             places={leaf: dict(held) for leaf, held in places.items()},
             chained=chained,
             whole_province=one.whole_province,
+            time=one.time,
         )
 
     def _check(self, one: Parsed) -> None:
         if one.span_seconds > LONGEST_SPAN:
             days = LONGEST_SPAN // 86_400
             raise self._error(one, f"a timespan is at most {days} days here", "timespan")
+        if one.time not in TIMES:
+            hint = f"custom: time is one of {', '.join(TIMES)}"
+            raise one.document.error(f"no such time: {one.time}", "custom", "time", hint=hint)
         if one.kind == "temporal_ordered" and one.expression is not None:
             hint = "list the rules in their order, or chain two correlations"
             raise self._error(one, "an ordered correlation takes no expression", "condition", hint)

@@ -10,6 +10,7 @@ from soc.detect.facts import RuleFacts
 
 MONOTONE = frozenset({"event_count", "value_count", "temporal", "temporal_ordered"})
 RISING = frozenset({"gt", "gte"})
+TIMES = ("corrected", "source", "arrival")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Correlation:
     places: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     chained: bool = False  # a correlation of correlations
     whole_province: bool = False  # groups reach over agencies
+    time: str = "corrected"  # or source, arrival: the time by which its windows run
 
     @property
     def closing(self) -> bool:

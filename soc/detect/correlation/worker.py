@@ -75,7 +75,10 @@ class Correlator:
                 rule = current.rules.get(rule_id)
                 span = timedelta(microseconds=2 * rule.span_us if rule else 0)
                 before = (now - span - KEPT_BEYOND - EPOCH) // timedelta(microseconds=1)
-                session.execute(delete(row).where(row.correlation_id == rule_id, row.at < before))
+                late = row.received_at < now - span - KEPT_BEYOND  # and not only come late
+                session.execute(
+                    delete(row).where(row.correlation_id == rule_id, row.at < before, late)
+                )
 
     def _look_at_new(self, now: datetime) -> int:
         with self._database.session(PROVINCE) as session:

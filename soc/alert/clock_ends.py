@@ -32,7 +32,8 @@ def end_clock_alerts(database: Database, now: datetime) -> int:
 def _tell(session: Session, episode: ClockEpisodeRow, now: datetime) -> bool:
     """False while its signal is not joined yet: it is told later."""
     signal = session.scalar(select(SignalRow).where(SignalRow.id == episode.id))
-    if signal is not None and signal.alert_id is None and signal.excepted_by is None:
+    hidden = signal is not None and (signal.excepted_by or signal.suppressed_by)
+    if signal is not None and signal.alert_id is None and not hidden:
         return False
     episode.told_end = True
     alert = session.get(AlertRow, signal.alert_id) if signal and signal.alert_id else None

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from soc.alert.priority import priority
 from soc.alert.summary import summary
+from soc.alert.suppression import Holding
 from soc.model.alert import AlertStatus
 from soc.model.own_rules import OWN_RULES
 from soc.model.scope import Scope
@@ -67,15 +68,16 @@ class _Joining:
 
     def __init__(self, session: Session, signals: Sequence[SignalRow], now: datetime) -> None:
         self.session, self.signals, self.now = session, signals, now
-        self.rules = _rule_states(session, {signal.rule_id for signal in signals})
+        rule_ids = {signal.rule_id for signal in signals}
+        self.rules, self.holding = _rule_states(session, rule_ids), Holding(session, rule_ids)
         self.criticality = _criticality(session, {signal.host for signal in signals})
         self.next_number = (session.scalar(select(func.max(AlertRow.number))) or 0) + 1
 
     def join(self) -> None:
         groups: dict[Key, list[SignalRow]] = defaultdict(list)
-        for signal in self.signals:
+        for signal in self.holding.let_through(self.signals):
             groups[_key(signal)].append(signal)
-        newest = _newest_alerts(self.session, groups)
+        newest = _newest_alerts(self.session, groups) if groups else {}
         for key, signals in groups.items():
             alert = newest.get(key)
             if alert is None or alert.status == AlertStatus.CLOSED:
@@ -173,6 +175,7 @@ def _waiting() -> Select[SignalRow]:
             SignalRow.alert_id.is_(None),
             SignalRow.withdrawn_at.is_(None),
             SignalRow.excepted_by.is_(None),
+            SignalRow.suppressed_by.is_(None),
         )
         .order_by(SignalRow.number)
     )

@@ -16,6 +16,7 @@ VERBS = {
     "scan": "Run the rule engine over files, with no server and no state.",
     "simulate": "Make up synthetic office days and attacks, as raw records.",
     "exceptions": "Matches that are known to be harmless: add, list, approve, end.",
+    "suppressions": "Repeats of a rule's alerts that are held back: add, list, end.",
     "rules": "Check, list, explain and test detection rules.",
     "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",
     "events": "Read, list and replay events.",

@@ -70,4 +70,5 @@ class SignalRow(OfAgency, Base):
     ]  # of a correlation: its earliest event; ``observed_at`` is its latest
     withdrawn_at: Mapped[datetime | None]  # of a correlation that does not hold after all
     excepted_by: Mapped[str | None] = mapped_column(String(40), index=True)  # kept, and no alert
+    suppressed_by: Mapped[str | None] = mapped_column(String(40), index=True)  # a repeat held back
     __table_args__ = (Index("signals_unjoined", "number", sqlite_where=alert_id.is_(None)),)

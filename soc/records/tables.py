@@ -14,6 +14,7 @@ from soc.records import (
     outbox,
     register,
     rules,
+    suppressions,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "outbox",
     "register",
     "rules",
+    "suppressions",
 ]

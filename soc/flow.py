@@ -56,6 +56,7 @@ class Rules:
 
     digest: str
     judge: Callable[[Sequence[Event]], list[Signal]]
+    over_budget: Callable[[], dict[str, int]] = dict  # rule id to how often it could not judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -43,6 +43,15 @@ def problems_of(settings: Settings, now: datetime) -> Iterator[str]:
     if not (settings.packs_home / "current").exists():
         yield "no rules are compiled: start the worker (`soc up` does), or look at its log"
     yield from problems_in_records(settings, now)
+
+
+def slow_rules(detail: Mapping[str, Any]) -> Iterator[str]:
+    """Each rule with an expression that took too long on some event."""
+    for rule_id, times in (detail.get("rules_over_budget") or {}).items():
+        yield (
+            f"the rule {rule_id} could not judge {times} values in time: mend its expression; "
+            f"`soc search 'soc.unjudged_rules:\"{rule_id}\"'` finds the events"
+        )
 
 
 def wrong_clocks(session: Session) -> Iterator[str]:
@@ -89,6 +98,8 @@ def problems_in_records(settings: Settings, now: datetime) -> Iterator[str]:
                 yield f"{number} {what}"
         yield from wrong_clocks(session)
     database.close()
+    door = beats.get("door")
+    yield from slow_rules(door.detail if door else {})
     for process in ("door", "work"):
         beat = beats.get(process)
         if beat is None or now - beat.at > STALE_AFTER:

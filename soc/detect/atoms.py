@@ -60,7 +60,10 @@ def as_text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:  # an int of more digits than Python writes
+        return hex(value) if isinstance(value, int) else repr(value)
 
 
 def folded(text: str) -> str:

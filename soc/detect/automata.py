@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,11 @@ REGEX_FLAG = {
     "m": hyperscan.HS_FLAG_MULTILINE,
     "s": hyperscan.HS_FLAG_DOTALL,
 }
+CANDIDATE = 1 << 20  # added to the number of an expression of which the automaton finds a superset
 FEW = 4  # so many plain patterns are quicker one by one than by an automaton
+COUNTED = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{([0-9]*)(?:,[0-9]*)?\}", re.DOTALL
+)  # a count, or an escape, or a class
 FOLDS_TO_ASCII = (
     "\u212a\u017f\u0130\u037e\u1fef"  # Kelvin, long s, dotted I, Greek question mark, varia
 )
@@ -113,18 +118,31 @@ def supports(expression: bytes, flags: int) -> bool:
     return True
 
 
-def regex_expression(pattern: str, flags: str) -> tuple[bytes, int] | None:
+def regex_expression(pattern: str, flags: str, more: int = 0) -> tuple[bytes, int] | None:
     """Expression and flags for the automaton, or None where only ``re`` can judge."""
-    if any(mark in pattern for mark in OTHER_MEANING):
+    without_backslashes = pattern.replace("\\\\", "")  # those that stand for themselves
+    if any(mark in without_backslashes for mark in OTHER_MEANING):
         return None
     try:
         expression = pattern.encode()
     except UnicodeEncodeError:
         return None
-    bits = RAW
+    bits = RAW | more
     for letter in flags:
         bits |= REGEX_FLAG[letter]
     return (expression, bits) if supports(expression, bits) else None
+
+
+def prefilter_expression(pattern: str, flags: str) -> tuple[bytes, int] | None:
+    """The same for a superset of what an expression finds, where only ``re`` can judge; None if there is none.
+
+    Counted repetitions are made endless: a superset too, and small where Hyperscan finds the counted ones too large.
+    """
+    loose = COUNTED.sub(
+        lambda found: found[0] if found[1] is None else "*" if found[1] in ("", "0") else "+",
+        pattern,
+    )
+    return regex_expression(loose, flags, hyperscan.HS_FLAG_PREFILTER)
 
 
 def build(atoms: Sequence[Atom]) -> tuple[Automaton | None, Automaton | None]:
@@ -141,6 +159,8 @@ def build(atoms: Sequence[Atom]) -> tuple[Automaton | None, Automaton | None]:
             found = regex_expression(*atom.spec)
             if found:
                 raw.append((number, *found))
+            elif found := prefilter_expression(*atom.spec):
+                raw.append((number + CANDIDATE, *found))
         elif atom.kind == "like_cased" and _is_text(atom.spec):
             raw.append((number, _cased_expression(atom.spec), RAW | hyperscan.HS_FLAG_DOTALL))
     return compiled_likes(likes), _compile(raw)

@@ -7,7 +7,6 @@ look-up, wildcards and regular expressions one pass of an automaton, and the sig
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
@@ -16,7 +15,8 @@ from typing import Any
 
 from soc.detect import patterns
 from soc.detect.atoms import Atom, as_address, as_number, as_text, time_part
-from soc.detect.automata import Automaton
+from soc.detect.automata import CANDIDATE, Automaton
+from soc.detect.bounded_search import SHARED
 from soc.detect.memo import LONG_TEXT, Memo
 from soc.normalise.folding import fold
 
@@ -30,10 +30,9 @@ SIMPLE = {
     "starts": str.startswith,
     "ends": str.endswith,
 }
-FALLBACK_LENGTH = (
-    262_144  # characters; `re` is not run on longer values: counted, and the rule named
-)
-FALLBACK_SECONDS = 0.25  # a single `re` search that took longer is counted too
+
+
+MOST_STALLED = 1_000  # names waiting to be taken, and values given up
 
 
 class Signatures(dict[Any, Signature]):
@@ -75,6 +74,9 @@ class FieldMatcher:
         self.over_budget: Counter[int] = (
             Counter()
         )  # atom number: how often `re` was over its budget
+        self.stalled: list[tuple[str, int]] = []  # (field, atom number) that could not be judged
+        self._stops = 0
+        self._given_up: set[tuple[int, int, int]] = set()  # atom number, hash and length of a value
         self._like, self._raw = like, raw
         self._equals: dict[str, tuple[int, ...]] = {}
         self._equals_cased: dict[str, tuple[int, ...]] = {}
@@ -82,6 +84,7 @@ class FieldMatcher:
         self._folded: list[tuple[re.Pattern[str], int]] = []
         self._cased: list[tuple[re.Pattern[str], int]] = []
         self._surrogate: list[tuple[re.Pattern[str], int]] = []
+        self._candidates: dict[int, tuple[re.Pattern[str], int]] = {}
         self._searches: list[tuple[re.Pattern[str], int]] = []
         self._networks: list[tuple[Any, int]] = []
         self._compare: list[tuple[Callable[[float, float], bool], float, int]] = []
@@ -128,12 +131,17 @@ class FieldMatcher:
                 self._folded.append((patterns.like_regex(spec), number))
         elif kind == "like_cased":
             held = self._raw is not None and number in self._raw
-            (self._surrogate if held else self._cased).append((patterns.like_regex(spec), number))
+            regex = patterns.like_regex(spec)
+            anchored = re.compile(r"\A" + regex.pattern, regex.flags)
+            (self._surrogate if held else self._cased).append((anchored, number))
         elif kind == "regex":
-            held = self._raw is not None and number in self._raw
-            (self._surrogate if held else self._searches).append(
-                (patterns.python_regex(*spec), number)
-            )
+            test = (patterns.python_regex(*spec), number)
+            if self._raw is not None and number + CANDIDATE in self._raw:
+                self._candidates[number + CANDIDATE] = test
+                self._surrogate.append(test)
+            else:
+                held = self._raw is not None and number in self._raw
+                (self._surrogate if held else self._searches).append(test)
         elif kind == "cidr":
             self._networks.append((ip_network(spec), number))
         elif kind == "compare":
@@ -180,8 +188,10 @@ class FieldMatcher:
             return self._judge_text(as_text(value), value)
         found = self.memo.older(key)
         if found is None:
+            before = self._stops
             found = self._judge_text(text, value)
-            self.memo.keep(key, found)
+            if self._stops == before:  # what could not be judged is asked again
+                self.memo.keep(key, found)
         return found
 
     def _many(self, values: list[Any]) -> Signature:
@@ -226,7 +236,7 @@ class FieldMatcher:
     def _judge_rest(self, text: str, value: object, hits: list[int]) -> None:
         hits += self._equals_cased.get(text, ())
         for pattern, number in self._cased:
-            if pattern.match(text):
+            if self._search(pattern, number, text):
                 hits.append(number)
         if self._raw is not None:
             self._judge_raw(text, hits)
@@ -252,22 +262,34 @@ class FieldMatcher:
             encoded = text.encode()
         except UnicodeEncodeError:
             for pattern, number in self._surrogate:
-                anchored = self.atoms[number].kind == "like_cased"
-                if pattern.match(text) if anchored else self._search(pattern, number, text):
+                if self._search(pattern, number, text):
                     hits.append(number)
             return
-        self._raw.scan(encoded, hits)
+        if not self._candidates:
+            self._raw.scan(encoded, hits)
+            return
+        found: list[int] = []
+        self._raw.scan(encoded, found)
+        for number in found:
+            if number < CANDIDATE:
+                hits.append(number)
+            elif self._search(*self._candidates[number], text):
+                hits.append(number - CANDIDATE)
 
     def _search(self, pattern: re.Pattern[str], number: int, text: str) -> bool:
-        """``re.search`` within its budget; what is over it is counted under the atom's number."""
-        if len(text) > FALLBACK_LENGTH:
-            self.over_budget[number] += 1
-            return False
-        start = time.perf_counter()
-        found = pattern.search(text) is not None
-        if time.perf_counter() - start > FALLBACK_SECONDS:
-            self.over_budget[number] += 1
-        return found
+        """``re.search`` within its budget; what is over it is counted under the atom's number, and not remembered."""
+        key = (number, hash(text), len(text))
+        found = None if key in self._given_up else SHARED.search(pattern, text)
+        if found is None:
+            self._stops += 1
+            if key not in self._given_up:
+                self.over_budget[number] += 1
+                if len(self._given_up) >= MOST_STALLED:
+                    self._given_up.clear()
+                self._given_up.add(key)
+            if len(self.stalled) < MOST_STALLED:
+                self.stalled.append((self.name, number))
+        return bool(found)
 
 
 def level(values: list[Any]) -> list[Any]:

@@ -85,7 +85,7 @@ class Forecaster:
 
     def _correlate(self, signal: Signal, event: Event) -> None:
         if signal.parts:
-            at = (signal.observed_at - EPOCH) // MICROSECOND
+            at = (signal.at("corrected") - EPOCH) // MICROSECOND
             tag = (event.host, event.system_id)
             self._correlated.take(
                 signal.parts, rule_id=signal.rule_id, key=signal.event_id, at=at, tag=tag

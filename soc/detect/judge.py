@@ -7,10 +7,11 @@ from typing import Any
 
 from soc.detect.facts import RuleFacts
 from soc.detect.matcher import Matcher
-from soc.model.event import Event, Fields, Part, Signal, Value, signal_id
+from soc.model.event import CLOCK_OFFSET, Event, Fields, Part, Signal, Value, signal_id
 
 FIELD_BYTES = 4096  # of UTF-8, the most that a signal keeps of one field
 HOST = "host.name"
+UNJUDGED = "soc.unjudged_rules"  # those whose expression took too long on this event
 DEFAULT_ENTITY = (HOST, "source.ip")
 
 
@@ -30,6 +31,8 @@ def judge(matcher: Matcher, events: Sequence[Event]) -> list[Signal]:
                 signals.append(
                     _signal(matcher.rules[rule_id], event, matched, parts, silent=silent)
                 )
+            if matcher.stalled:
+                event.fields[UNJUDGED] = list(matcher.take_unjudged())
     return signals
 
 
@@ -52,7 +55,7 @@ def _signal(
         fields={name: bounded(value) for name, value in matched.items()},
         parts=parts,
         silent=silent,
-        corrected_at=event.corrected_at,
+        corrected_at=event.corrected_at if CLOCK_OFFSET in event.fields else None,
     )
 
 

@@ -72,6 +72,11 @@ class Matcher:
             )
             for name, field in pack.fields.items()
         }
+        self.stalled: list[
+            tuple[str, int]
+        ] = []  # what could not be judged since it was last emptied
+        for field in self._fields.values():
+            field.stalled = self.stalled
         self.derived: dict[str, KeywordSignature | ReferenceSignature] = {}
         self._keywords: dict[frozenset[int], KeywordSignature] = {}
         if KEYWORDS in self._fields:
@@ -225,8 +230,19 @@ class Matcher:
         slow = {
             (name, number): times
             for name, field in self._fields.items()
-            for number, times in field.over_budget.items()
+            for number, times in list(field.over_budget.items())
         }
+        return self._rules_of(slow)
+
+    def take_unjudged(self) -> tuple[str, ...]:
+        """The rules that could not judge something since the last call, with an expression over its budget."""
+        if not self.stalled:
+            return ()
+        slow = Counter(self.stalled)
+        self.stalled.clear()
+        return tuple(self._rules_of(slow))
+
+    def _rules_of(self, slow: Mapping[tuple[str, int], int]) -> dict[str, int]:
         found: Counter[str] = Counter()
         if slow:
             for rule_id, condition in self.pack.conditions.items():

@@ -74,9 +74,14 @@ class Heartbeat:
     """Writes the row by which the health page knows that the door lives, and how fast."""
 
     def __init__(
-        self, database: Database, ingest: Ingest, errors: Callable[[], dict[str, str]]
+        self,
+        database: Database,
+        ingest: Ingest,
+        errors: Callable[[], dict[str, str]],
+        slow_rules: Callable[[], dict[str, int]] = dict,
     ) -> None:
         self._database, self._ingest, self._errors = database, ingest, errors
+        self._slow_rules = slow_rules
         self._before = (time.monotonic(), 0)
 
     def beat(self) -> None:
@@ -96,6 +101,7 @@ class Heartbeat:
             "slowest_commit_seconds": round(figures.slowest_commit_seconds, 3),
             "last_error": figures.last_error,
             "chores": self._errors(),
+            "rules_over_budget": self._slow_rules(),
         }
         with self._database.write(Scope.province("door")) as session:
             session.merge(HeartbeatRow(process="door", at=datetime.now(UTC), detail=detail))

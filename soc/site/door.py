@@ -123,7 +123,11 @@ class DoorProcess:
                 Chore("disk", 5.0, self._look_at_disk),
                 Chore("expiry", 3600.0, self._expire),
                 Chore("agents heard", 15.0, self._note_heard),
-                Chore("heartbeat", 5.0, Heartbeat(database, self.ingest, self._errors).beat),
+                Chore(
+                    "heartbeat",
+                    5.0,
+                    Heartbeat(database, self.ingest, self._errors, self._slow).beat,
+                ),
                 Chore("certificate", 86_400.0, self._renew_certificate),
             ]
         )
@@ -145,6 +149,9 @@ class DoorProcess:
 
     def _errors(self) -> dict[str, str]:
         return self.housekeeping.errors
+
+    def _slow(self) -> dict[str, int]:
+        return self.flow.rules.over_budget()
 
     def _refuse_when_needed(self) -> None:
         """No batch is taken while there is no rule set to judge it, or no room to keep it."""
@@ -230,7 +237,11 @@ class DoorProcess:
 def stated(matcher: Matcher, states: CurrentRuleStates, rules_home: Path) -> Rules:
     """The rule set of a matcher, each rule in its state at that moment."""
     imported = imported_rules(matcher.rules, rules_home)
-    return Rules(matcher.digest, lambda events: states.held.mark(judge(matcher, events), imported))
+    return Rules(
+        matcher.digest,
+        lambda events: states.held.mark(judge(matcher, events), imported),
+        matcher.over_budget,
+    )
 
 
 def beside(rules: Rules, watch: CurrentWatch, exceptions: CurrentExceptions) -> Rules:
@@ -240,7 +251,7 @@ def beside(rules: Rules, watch: CurrentWatch, exceptions: CurrentExceptions) -> 
         signals = [*rules.judge(events), *watch.judge(events)]
         return exceptions.held.mark(signals, events)
 
-    return Rules(rules.digest, judged)
+    return Rules(rules.digest, judged, rules.over_budget)
 
 
 def rest_the_collector() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soc.detect import field_matcher
+from soc.detect import bounded_search
 from soc.detect.matcher import Matcher
 from soc.detect.packs import compile_pack
 from tests.detect.builders import HERE, ID, pack_of, rule, write_rules
@@ -84,10 +84,10 @@ def test_an_expression_over_its_budget_is_counted_and_its_rule_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only ``re`` has a budget: what Hyperscan takes is never cut."""
-    slow = {"s": {"f|re": "(?=a)a"}, "condition": "s"}
+    slow = {"s": {"f|re": "(?=a+)a"}, "condition": "s"}
     quick = {"s": {"f|re": "a+$"}, "condition": "s"}
     matcher = Matcher(pack_of(tmp_path, slow, quick))
-    monkeypatch.setattr(field_matcher, "FALLBACK_LENGTH", 100)
+    monkeypatch.setattr(bounded_search, "MOST_CHARACTERS", 100)
     assert matcher.match({"f": "x" * 200 + "a", **HERE}) == (ID.format(1),)
     assert matcher.over_budget() == {ID.format(0): 1}
 

@@ -76,20 +76,20 @@ def show(
 @app.command("yearly")
 def yearly(
     year: Annotated[int, typer.Option(min=2026, max=9999, help="The year of the report.")],
-    out: Annotated[Path, typer.Option(help="Where to write it: FILE.xlsx or FILE.json.")],
+    out: Annotated[Path, typer.Option(help="Where to write it: FILE.pdf, .xlsx or .json.")],
 ) -> None:
     """Make the yearly report, Mẫu 08 of Decree 331/2026, from the register.
 
-    Example: soc report yearly --year 2026 --out mau-08.xlsx
+    Example: soc report yearly --year 2026 --out mau-08.pdf
     """
     from soc.cli.case import open_database
     from soc.model.scope import Scope
-    from soc.report.yearly import to_json, to_xlsx, yearly_report
+    from soc.report.yearly import to_json, to_pdf, to_xlsx, yearly_report
     from soc.report.yearly_register import dossiers
 
-    write = {".xlsx": to_xlsx, ".json": to_json}.get(out.suffix.lower())
+    write = {".pdf": to_pdf, ".xlsx": to_xlsx, ".json": to_json}.get(out.suffix.lower())
     if write is None:
-        raise typer.BadParameter(f"{out.name}: chỉ ghi được .xlsx hoặc .json (only these two)")
+        raise typer.BadParameter(f"{out.name}: chỉ ghi được .pdf, .xlsx hoặc .json (only these)")
     with open_database() as (_, database), database.session(Scope.province("command line")) as rows:
         report = yearly_report(dossiers(rows), year=year, read_at=datetime.now(UTC))
     out.write_bytes(write(report))

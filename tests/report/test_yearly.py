@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -15,7 +16,7 @@ from soc.cli.report import app
 from soc.model.scope import Scope
 from soc.records.database import Database
 from soc.records.register import AgencyRow, SystemRow
-from soc.report.yearly import SystemDossier, due, period, to_json, to_xlsx, yearly_report
+from soc.report.yearly import SystemDossier, due, period, to_json, to_pdf, to_xlsx, yearly_report
 
 READ_AT = datetime(2026, 12, 15, 1, 0, tzinfo=UTC)
 OWNER = "Ủy ban nhân dân tỉnh"
@@ -50,6 +51,10 @@ ROWS = [
      "Đã được phê duyệt", "12/QĐ-UBND, 05/3/2026, UBND tỉnh", "34/QĐ-UBND", "",
      "Đã triển khai đầy đủ", "", "Trước khi đưa vào sử dụng"],
 ]  # fmt: skip
+
+
+def pages(document):
+    return len(re.findall(rb"/Type\s*/Page\b", document))
 
 
 def made(*dossiers):
@@ -98,7 +103,7 @@ def test_the_cut_off_and_the_due_days_are_those_of_articles_35_and_36():
 
 
 def test_one_command_writes_the_report_of_the_register(tmp_path, monkeypatch):
-    """Names of agencies stand for their ids; another ending than the two is refused in a sentence."""
+    """Names of agencies stand for their ids; another ending than those is refused in a sentence."""
     database = Database(f"sqlite:///{tmp_path / 'soc.sqlite'}")
     database.create_all()
     with database.write(Scope.province("test")) as session:
@@ -125,3 +130,12 @@ def test_one_command_writes_the_report_of_the_register(tmp_path, monkeypatch):
          "Đã triển khai đầy đủ", "", "Định kỳ"],
     ]  # fmt: skip
     assert refused.exit_code == 2
+
+
+def test_the_printed_report_has_a_page_for_nothing_and_many_for_two_thousand_long_names():
+    """Same register, same bytes; a name with markup in it is printed as it stands."""
+    long = replace(MAIL, name="Hệ thống #panic() *giải quyết* thủ tục hành chính " * 4)
+    many = [replace(long, id=f"m{number:04}") for number in range(2000)]
+    assert to_pdf(made(*SEEDED)) == to_pdf(made(*reversed(SEEDED)))
+    assert pages(to_pdf(made())) == 1
+    assert pages(to_pdf(made(*many))) > 50

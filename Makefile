@@ -42,7 +42,7 @@ test: install ## the whole suite; what lacks a component is skipped with its nam
 	@$(BIN)/python -m pytest
 
 check: lint types map ## lint, types, map and the quick tests
-	@$(BIN)/python -m pytest -q -m "$(QUICK)"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "$(QUICK)"
 
 lint: install ## ruff, and the generated tables of the docs
 	@$(BIN)/ruff check .

@@ -223,6 +223,7 @@ def assert_bounded(pack: Pack) -> None:
     assert slowest < 10  # all expressions of a field stopped in a row, on a busy machine
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_no_shipped_expression_takes_long(tmp_path: Path, searcher: BoundedSearch):
     """The rules of this product."""

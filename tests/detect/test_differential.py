@@ -162,6 +162,7 @@ class Maker:
         return f"({joined})" if self.random.random() < 0.5 else joined
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_engine_and_the_plain_evaluator_agree(tmp_path: Path) -> None:
     """Rules by the hundred in one pack, with memories of 1, 2, 10 and many entries."""

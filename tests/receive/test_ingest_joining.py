@@ -6,6 +6,8 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
 from soc.errors import StoreError
 from soc.receive.ingest import Ingest
 from tests.receive.builders import a_batch
@@ -67,6 +69,7 @@ def test_what_was_joined_behind_a_group_that_failed_is_stored_once_all_the_same(
     assert sorted(event.raw for event in store.events()) == [b"1", b"2", b"3"]
 
 
+@pytest.mark.slow
 def test_groups_judged_by_different_rules_are_not_joined(flow, store, sender):
     """A batch's row names the rule set that judged it."""
     slow = Slow(flow, digests=("old", "old", "new"))

@@ -27,6 +27,7 @@ CUT = (
 )
 
 
+@pytest.mark.slow
 def test_three_hundred_thousand_events_of_new_values_take_no_more_memory(
     pack: Pack, pack_cache: Path
 ) -> None:

@@ -150,6 +150,7 @@ def test_a_window_that_cannot_be_read_is_tried_again(
     assert ("may2", "xau.example") in found(database)
 
 
+@pytest.mark.slow
 def test_many_indicators_are_asked_in_pieces(database: Database, store: EmbeddedStore):
     many = [indicator(f"45.34.{n // 250}.{n % 250}") for n in range(700)]
     IndicatorShelf(database).take_in(PROVINCE, [*many, indicator("45.33.32.156")], NOW)

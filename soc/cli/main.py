@@ -17,7 +17,7 @@ VERBS = {
     "simulate": "Make up synthetic office days and attacks, as raw records.",
     "exceptions": "Matches that are known to be harmless: add, list, approve, end.",
     "suppressions": "Repeats of a rule's alerts that are held back: add, list, end.",
-    "rules": "Check, list, explain and test detection rules.",
+    "rules": "Detection rules: import, check, test, forecast, score, tune, and decide about them.",
     "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",
     "events": "Read, list and replay events.",
     "search": "Search the stored events.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +14,18 @@ from soc.detect.facts import RuleFacts
 if TYPE_CHECKING:
     from soc.detect.cases import Outcome
     from soc.detect.packs import Pack
+    from soc.records.database import Database
 
 
 def set_state(
-    rule: Annotated[str, typer.Argument(help="Id of the rule or correlation.")],
+    rule: Annotated[
+        str, typer.Argument(help="Id of the rule or correlation; SET/ for all of an imported set.")
+    ],
     state: Annotated[str, typer.Argument(help="active, testing or off.")],
     reason: Annotated[str, typer.Option(help="Why; kept with your name and the time.")],
+    level: Annotated[
+        list[str] | None, typer.Option(help="Of a set, only rules of this level; again for more.")
+    ] = None,
 ) -> None:
     """Make a rule active, put it in testing, or switch it off; it counts within two seconds.
 
@@ -28,30 +34,66 @@ def set_state(
 
     Example: soc rules state 5f0c2b1e-7b1d-4f0a-9f3e-2d8a4f4b6c10 active --reason "hai tuần thử, không báo nhầm"
     """
-    from soc.cli.opening import operator, site_database
+    from soc.cli.opening import site_database
     from soc.detect.packs import compile_pack, user_cache
-    from soc.detect.rule_states import RuleDecisions, RuleState
-    from soc.errors import SettingsError
+    from soc.detect.rule_states import RuleState
+    from soc.errors import RuleError, SettingsError
     from soc.site import load_settings, rule_folders
 
     if state not in list(RuleState):
         raise SettingsError(f"no state {state!r}: choose {', '.join(RuleState)}")
+    settings = load_settings()
+    pack = compile_pack(rule_folders(settings), cache=user_cache())
     database = site_database()
+    failed = False
     try:
-        pack = compile_pack(rule_folders(load_settings()), cache=user_cache())
-        facts = _facts(pack, rule)
-        row = RuleDecisions(database).decide(
-            operator(),
-            facts,
-            RuleState(state),
-            reason=reason,
-            now=datetime.now(UTC),
-            outcomes=_outcomes(pack, facts) if state == RuleState.ACTIVE else (),
-        )
+        if not rule.endswith("/"):
+            typer.echo(_decided_about(database, pack, _facts(pack, rule), state, reason))
+            return
+        for facts in _of_set(pack, settings.rule_sets_home / rule.strip("/"), level or ()):
+            try:
+                typer.echo(_decided_about(database, pack, facts, state, reason))
+            except RuleError as error:
+                failed = True
+                typer.echo(f"soc rules: {error}", err=True)
     finally:
         database.close()
+    if failed:
+        raise typer.Exit(1)
+
+
+def _decided_about(
+    database: Database, pack: Pack, facts: RuleFacts, state: str, reason: str
+) -> str:
+    """Record the decision; says what it was."""
+    from soc.cli.opening import operator
+    from soc.detect.rule_states import RuleDecisions, RuleState
+
+    row = RuleDecisions(database).decide(
+        operator(),
+        facts,
+        RuleState(state),
+        reason=reason,
+        now=datetime.now(UTC),
+        outcomes=_outcomes(pack, facts) if state == RuleState.ACTIVE else (),
+    )
     tested = f", {row.cases} cases are right" if row.cases else ", untested: it has no cases"
-    typer.echo(f"{facts.id} is {state}{tested if state == RuleState.ACTIVE else ''}: {facts.title}")
+    return f"{facts.id} is {state}{tested if state == RuleState.ACTIVE else ''}: {facts.title}"
+
+
+def _of_set(pack: Pack, folder: Path, levels: Collection[str]) -> list[RuleFacts]:
+    """The usable rules of an imported set. Raises NotFound if there are none."""
+    from soc.errors import NotFound
+
+    every = (*pack.rules.values(), *pack.correlation_facts.values())
+    found = [
+        one
+        for one in every
+        if one.path.startswith(f"{folder}/") and (not levels or one.level in levels)
+    ]
+    if not found:
+        raise NotFound("imported rules of that set and level", folder.name)
+    return found
 
 
 def _facts(pack: Pack, rule_id: str) -> RuleFacts:

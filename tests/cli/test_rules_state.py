@@ -69,3 +69,26 @@ def test_an_active_rule_that_the_release_drops_stays(tmp_path: Path):
     run("state", TWO, "active", "--reason", "x")
     (release / "rule_0000.yml").unlink()
     assert run("import", release, "--name", "s")[1][0].startswith("kept      rule_0000.yml: ")
+
+
+def test_a_whole_set_is_decided_about_by_level(tmp_path: Path):
+    run("import", folder(tmp_path / "release", 2, 3), "--name", "s")
+    code, said = run("state", "s/", "active", "--level", "high", "--reason", "dự báo ít cảnh báo")
+    assert (code, len(said)) == (0, 2)
+    assert [line.split()[2] for line in run("list")[1]] == ["active"] * 3
+    run("state", "s/", "off", "--reason", "x")
+    assert [line.split()[2] for line in run("list")[1]] == ["active", "off", "off"]
+    for wanted in (("s/", "--level", "low"), ("nothing/",)):
+        with pytest.raises(NotFound, match="imported rules"):
+            run("state", wanted[0], "off", *wanted[1:], "--reason", "x")
+
+
+def test_in_a_set_a_rule_whose_case_fails_stays_and_the_others_become_active(tmp_path: Path):
+    release = folder(tmp_path / "release", 2, 3)
+    write(release, "rule_0001.cases.jsonl", CASE)
+    run("import", release, "--name", "s")
+    code, said = run("state", "s/", "active", "--reason", "x")
+    assert code == 1
+    assert any("no case of mine" in line for line in said)
+    states = [line.split()[2] for line in run("list")[1]]
+    assert sorted(states) == ["active", "active", "testing"]

@@ -1,4 +1,4 @@
-"""``soc rules``: list, check, explain and test detection rules."""
+"""``soc rules``: detection rules, from import and check to forecast, score and the decision about each."""
 
 from __future__ import annotations
 

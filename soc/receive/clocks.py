@@ -1,4 +1,4 @@
-"""Whose clock was wrong by how much when a record was made, told from what came with it (docs/decisions/0010).
+"""Whose clock was wrong by how much when a record was made, told from what came with it (docs/decisions/0009).
 
 An agent says its clock at the moment of sending, so how far it is off is measured at receipt, and a delay is no skew:
 what waited a day behind a right clock is corrected by nothing. A device that only sends syslog says no such thing: its

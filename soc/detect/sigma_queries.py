@@ -78,9 +78,7 @@ def _converted(
 ) -> Converted:
     named = (str(rule.id or rule.name or ""), str(rule.title), str(path))
     if isinstance(rule, SigmaCorrelationRule):
-        return Converted(
-            *named, (), "a correlation; this backend has queries of single events only"
-        )
+        return Converted(*named, (), "a correlation; only rules of single events are converted")
     try:
         found = backend.convert(SigmaCollection([rule]), output)
     except (SigmaError, NotImplementedError, ValueError, TypeError, AttributeError) as error:

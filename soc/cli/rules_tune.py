@@ -10,11 +10,11 @@ import typer
 
 if TYPE_CHECKING:
     from soc.detect.tune import Seen
+    from soc.model.event import Event
     from soc.ports import EventStore
     from soc.records.database import Database
 
-MOST_MATCHES = 5_000
-DAYS = 90
+DAYS = 90  # ``soc.detect.kept_matches.LOOKED_BACK``
 
 
 def command(
@@ -57,34 +57,22 @@ def command(
 
 
 def _seen(database: Database, store: EventStore, rule: str) -> Iterator[Seen]:
-    from datetime import UTC, datetime, timedelta
+    """The newest matches that make noise, and all that were confirmed: of these every field that is still known."""
+    from datetime import UTC, datetime
 
-    from sqlalchemy import select
-
+    from soc.detect.kept_matches import confirmed_matches, newest_matches
     from soc.detect.tune import Seen, narrowed
-    from soc.model.alert import Disposition
+    from soc.model.event import TESTING
     from soc.model.scope import Scope
-    from soc.records.alerts import AlertRow
-    from soc.records.batches import SignalRow
 
-    scope = Scope.province("tune")
-    wanted = (
-        select(SignalRow, AlertRow.disposition)
-        .outerjoin(AlertRow, AlertRow.id == SignalRow.alert_id)
-        .where(
-            SignalRow.rule_id == rule,
-            SignalRow.observed_at >= datetime.now(UTC) - timedelta(days=DAYS),
-            SignalRow.withdrawn_at.is_(None),
-            SignalRow.excepted_by.is_(None) | (SignalRow.excepted_by == "testing"),
-        )
-        .order_by(SignalRow.number.desc())
-        .limit(MOST_MATCHES)
-    )
+    scope, now = Scope.province("tune"), datetime.now(UTC)
+
+    def find(event_id: str) -> Event | None:
+        return store.find(scope, event_id)
+
     with database.session(scope) as session:
-        rows = [
-            (row.event_id, row.host, dict(row.fields), how) for row, how in session.execute(wanted)
-        ]
-    for event_id, host, fields, disposition in rows:
-        event = store.find(scope, event_id)
-        whole = {"host.name": host, **(event.fields if event is not None else {})}
-        yield Seen(narrowed(fields, whole), disposition == Disposition.TRUE_POSITIVE)
+        for one in newest_matches(session, rule, now, find):
+            if not one.confirmed and one.signal.excepted_by in (None, TESTING):
+                yield Seen(narrowed(one.signal.fields, one.fields), confirmed=False)
+        for one in confirmed_matches(session, rule, now, find):
+            yield Seen(one.fields, confirmed=True, whole=one.whole)

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from soc.detect.exceptions import REMEMBERED, Exceptions, checked
+from soc.detect.kept_matches import FindEvent, KeptMatch, confirmed_matches, newest_matches
 from soc.errors import Conflict, NotAllowed, NotFound
-from soc.model.alert import Disposition
-from soc.model.event import Event, Fields
 from soc.model.exception import How, RuleException, Where
 from soc.model.scope import Scope
-from soc.records.alerts import AlertRow
 from soc.records.audit import audit
 from soc.records.batches import SignalRow
 from soc.records.database import Database
 from soc.records.exceptions import ExceptionRow
 
 LONGEST = timedelta(days=366)
-LOOKED_BACK = timedelta(days=90)
-MOST_SIGNALS = 5_000  # looked at for a preview
-FindEvent = Callable[[str], Event | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an exception would have hidden in the last 90 days, among ``looked_at`` signals of its rule."""
+    """What an exception would have hidden in the last 90 days."""
 
     hidden: int
-    looked_at: int
-    confirmed: tuple[str, ...]  # alerts that were closed as true
+    looked_at: int  # the newest matches of its rule
+    confirmed: tuple[
+        str, ...
+    ]  # of all alerts closed as true: those it would, or may, have hidden a match of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +47,26 @@ class ExceptionShelf:
         self._database, self._find_event = database, find_event
 
     def preview(self, scope: Scope, wanted: RuleException, now: datetime) -> Preview:
-        """Judge the rule's kept signals of the last 90 days by the exception."""
-        trial = Exceptions([wanted])
-        newest = (
-            select(SignalRow)
-            .where(SignalRow.rule_id == wanted.rule_id, SignalRow.observed_at >= now - LOOKED_BACK)
-            .order_by(SignalRow.number.desc())
-            .limit(MOST_SIGNALS)
-        )
-        with self._database.session(scope) as session:
-            rows = list(session.scalars(newest))
-            hidden = [row for row in rows if self._hides(trial, row, now)]
-            alerts = {row.alert_id for row in hidden if row.alert_id}
-            true = select(AlertRow.id).where(
-                AlertRow.id.in_(alerts), AlertRow.disposition == Disposition.TRUE_POSITIVE
-            )
-            confirmed = tuple(sorted(session.scalars(true)))
-        return Preview(len(hidden), len(rows), confirmed)
+        """Judge the rule's kept matches of the last 90 days by the exception.
 
-    def _hides(self, trial: Exceptions, row: SignalRow, now: datetime) -> bool:
-        event = self._find_event(row.event_id)
-        fields: Fields = dict(row.fields) if event is None else {**row.fields, **event.fields}
-        fields.setdefault("host.name", row.host)
-        return bool(trial.holding(row.rule_id, fields, row.agency_id, row.system_id, now)[0])
+        All those of confirmed alerts are judged. Where their event is no longer stored, a condition on a field that
+        was not kept is taken to hold.
+        """
+        trial = Exceptions([wanted])
+        hidden = looked_at = 0
+        confirmed: set[str] = set()
+        with self._database.session(scope) as session:
+            for one in newest_matches(session, wanted.rule_id, now, self._find_event):
+                looked_at += 1
+                hidden += _hides(trial, one, now)
+            for one in confirmed_matches(session, wanted.rule_id, now, self._find_event):
+                alert_id = one.signal.alert_id
+                if alert_id is None or alert_id in confirmed:
+                    continue
+                judging = trial if one.whole else Exceptions(_known_part(wanted, one))
+                if judging.empty or _hides(judging, one, now):
+                    confirmed.add(alert_id)
+        return Preview(hidden, looked_at, tuple(sorted(confirmed)))
 
     def add(
         self,
@@ -199,6 +193,24 @@ class CurrentExceptions:
             return False
         self.held, self._version = Exceptions(self._shelf.at_work(now)), version
         return True
+
+
+def _hides(trial: Exceptions, one: KeptMatch, now: datetime) -> bool:
+    row = one.signal
+    return bool(trial.holding(row.rule_id, one.fields, row.agency_id, row.system_id, now)[0])
+
+
+def _known_part(wanted: RuleException, one: KeptMatch) -> list[RuleException]:
+    """The exception with the conditions that can be judged by the fields that were kept; [] if there are none.
+
+    One that is for another agency or system stays as it is: it hides nothing here.
+    """
+    where = tuple(each for each in wanted.where if each.field in one.fields)
+    elsewhere = wanted.agency_id not in (None, one.signal.agency_id)
+    elsewhere = elsewhere or wanted.system_id not in (None, one.signal.system_id)
+    if elsewhere:
+        return [wanted]
+    return [replace(wanted, where=where)] if where else []
 
 
 def exception_of(row: ExceptionRow) -> RuleException:

@@ -72,6 +72,10 @@ class Exceptions:
             self._by_rule.setdefault(one.rule_id, []).append(one)
         self._matcher = Matcher(_pack(every)) if every else None
 
+    @property
+    def empty(self) -> bool:
+        return self._matcher is None
+
     def mark(self, signals: Sequence[Signal], events: Sequence[Event]) -> list[Signal]:
         """The signals, those that an exception holds for with its id; an ended one is only told."""
         if self._matcher is None or not any(one.rule_id in self._by_rule for one in signals):
@@ -107,7 +111,8 @@ class Exceptions:
             true = set(self._matcher.match(fields))
         held = [one for one in named if one.id in true and one.starts_at <= now]
         hidden = next((one.id for one in held if now < one.expires_at), "")
-        return hidden, "" if hidden else next((one.id for one in held), "")
+        remembered = (one.id for one in held if now < one.expires_at + REMEMBERED)
+        return hidden, "" if hidden else next(remembered, "")
 
 
 def _pack(exceptions: Sequence[RuleException]) -> Pack:

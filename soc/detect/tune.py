@@ -32,6 +32,7 @@ class Seen:
 
     fields: Mapping[str, Any]
     confirmed: bool
+    whole: bool = True  # False: the event may have had other fields, and any value in them
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ def suggestions(seen: Sequence[Seen], *, most: int = 5) -> list[Suggestion]:
     for number, one in enumerate(seen):
         for pair in _pairs(one.fields):
             (confirmed if one.confirmed else places)[pair].add(number)
+    in_part = [number for number, one in enumerate(seen) if one.confirmed and not one.whole]
+    for pair in places if in_part else ():
+        confirmed_too = {number for number in in_part if pair[0] not in seen[number].fields}
+        if confirmed_too:
+            confirmed[pair] |= confirmed_too
     clean = {pair: hit for pair, hit in places.items() if pair not in confirmed}
     found: list[tuple[tuple[tuple[str, str], ...], set[int]]]
     found = [((pair,), hit) for pair, hit in clean.items() if len(hit) >= LEAST]

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from soc.alert.join import Joiner
 from soc.detect.exception_shelf import CurrentExceptions, ExceptionShelf
 from soc.detect.exceptions import ENDED, Exceptions, read_where
+from soc.detect.kept_matches import NEWEST
 from soc.errors import Conflict, NotAllowed, NotFound, RuleError
 from soc.model.event import Event, Signal, signal_id
 from soc.model.exception import RuleException
@@ -192,3 +193,56 @@ def test_an_exception_says_why_and_ends_and_stays_within_the_scope(database: Dat
     assert [one.row.id for one in shelf.listed(officer, NOW)] == [own.id]
     with pytest.raises(NotFound):
         shelf.end(officer, province.id, NOW)
+
+
+def confirm(database: Database) -> None:
+    """Close the only alert as true."""
+    with database.write(AN) as session:
+        alert = session.scalars(select(AlertRow)).one()
+        alert.status, alert.disposition = "closed", "true_positive"
+
+
+def test_a_confirmed_alert_is_found_behind_any_number_of_newer_matches(database: Database):
+    """The preview counts the newest 5,000 matches; a confirmed one counts however old it is."""
+    confirmed = event(1, user__name="svc")
+    arrive(database, CurrentExceptions(database), confirmed)
+    confirm(database)
+    newer = [event(number, user__name="an") for number in range(2, NEWEST + 2)]
+    with database.write(AN) as session:
+        insert_signals(session, [signal(one) for one in newer])
+    stored_events = {one.id: one for one in (confirmed, *newer)}
+    preview = ExceptionShelf(database, stored_events.get).preview(
+        AN, exception("user.name=svc"), NOW
+    )
+    assert (preview.hidden, preview.looked_at, preview.confirmed) == (0, NEWEST, ("CB-000001",))
+
+
+@pytest.mark.parametrize(
+    ("where", "more", "in_doubt"),
+    [
+        (["user.name=svc"], {}, True),
+        (["user.name=svc", "host.name=may01"], {}, True),
+        (["user.name=svc", "host.name=may02"], {}, False),
+        (["user.name=svc"], {"agency_id": "a2"}, False),
+        (["user.name=svc"], {"system_id": "s2"}, False),
+        (["user.name=svc"], {"agency_id": "a1"}, True),
+    ],
+)
+def test_what_can_no_longer_be_known_of_a_confirmed_alert_counts_as_hidden(
+    database: Database, where: list[str], more: dict[str, object], in_doubt: bool
+):
+    """Its event has expired: what it had beside the fields that matched nobody can say."""
+    arrive(database, CurrentExceptions(database), event(1, user__name="x"))
+    confirm(database)
+    preview = ExceptionShelf(database).preview(AN, exception(*where, **more), NOW)
+    assert bool(preview.confirmed) is in_doubt
+
+
+def test_an_ended_one_is_told_for_thirty_days_and_no_longer(database: Database):
+    """Though nothing has changed since, and so nothing was taken up anew."""
+    of = event(1, user__name="a")
+    held = Exceptions([exception("user.name=a", expires_at=NOW)])
+    for days, told in ((29, True), (31, False)):
+        later = replace(of, received_at=NOW + timedelta(days=days))
+        (marked,) = held.mark([signal(later)], [later])
+        assert (ENDED in marked.fields) is told

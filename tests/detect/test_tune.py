@@ -68,3 +68,12 @@ def test_the_one_that_hides_the_most_comes_first() -> None:
 def test_without_noise_there_is_nothing_to_suggest() -> None:
     assert suggestions([]) == []
     assert suggestions([match(True, user__name="a"), match(user__name="b")]) == []
+
+
+def test_a_confirmed_match_of_which_only_a_part_is_known_stands_in_the_way_of_what_is_not() -> None:
+    """Its event has expired: it may have had the backup's user, though only its host was kept."""
+    seen = [match(user__name="svc", host__name=f"h{number}") for number in range(4)]
+    known = Seen({"host.name": "cong"}, confirmed=True, whole=False)
+    assert suggestions([*seen, known]) == []
+    whole = Seen({"host.name": "cong", "user.name": "an"}, confirmed=True)
+    assert suggestions([*seen, whole])[0].where == (("user.name", "svc"),)

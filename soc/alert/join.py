@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from soc.alert.priority import priority
@@ -78,12 +78,13 @@ class _Joining:
         for signal in self.holding.let_through(self.signals):
             groups[_key(signal)].append(signal)
         newest = _newest_alerts(self.session, groups) if groups else {}
+        tied = self._tied(newest, groups)
         for key, signals in groups.items():
             alert = newest.get(key)
             if alert is None or alert.status == AlertStatus.CLOSED:
                 alert = self._open(signals, follows=alert)
             else:
-                self._extend(alert, signals)
+                self._extend(alert, signals, tied.get(alert.id, ""))
             for signal in signals:
                 signal.alert_id = alert.id
         self._count_matches()
@@ -111,30 +112,49 @@ class _Joining:
         self.session.add(alert)
         return alert
 
-    def _extend(self, alert: AlertRow, signals: Sequence[SignalRow]) -> None:
+    def _extend(self, alert: AlertRow, signals: Sequence[SignalRow], tied: str) -> None:
+        """``tied``: the id of the alert's latest signal, if ours may be of the same moment."""
         latest = max(signals, key=_moment)
         if alert.withdrawn_at is not None:  # nothing that it was opened for stands: it begins anew
             alert.signals = alert.priority = alert.system_level = 0
             alert.first_seen_at, alert.last_seen_at = _first(latest), latest.observed_at
             alert.withdrawn_at = None
             self._tell(alert, latest)
-        elif _moment(latest) > self._latest_of(alert, latest.observed_at):
+        elif _moment(latest) > (alert.last_seen_at, tied):
             self._tell(alert, latest)
         alert.first_seen_at = min(alert.first_seen_at, *map(_first, signals))
         alert.last_seen_at = max(alert.last_seen_at, latest.observed_at)
         alert.signals += len(signals)
         self._weigh(alert, signals)
 
-    def _latest_of(self, alert: AlertRow, at: datetime) -> tuple[datetime, str]:
-        """The moment of the alert's latest signal so far; its id matters only for a tie at ``at``."""
-        if alert.last_seen_at != at:
-            return alert.last_seen_at, ""
-        same_time = and_(
-            SignalRow.alert_id == alert.id,
-            SignalRow.observed_at == at,
-            SignalRow.withdrawn_at.is_(None),
+    def _tied(
+        self, newest: Mapping[Key, AlertRow], groups: Mapping[Key, Sequence[SignalRow]]
+    ) -> dict[str, str]:
+        """By alert, the greatest id of its signals of its latest moment, where one of ours has that moment too.
+
+        One statement for all of them: devices that write whole seconds tie at every repetition.
+        """
+        moments = {
+            alert.id: alert.last_seen_at
+            for key, alert in newest.items()
+            if any(signal.observed_at == alert.last_seen_at for signal in groups[key])
+        }
+        if not moments:
+            return {}
+        greatest = (
+            select(SignalRow.alert_id, SignalRow.observed_at, func.max(SignalRow.id))
+            .where(
+                SignalRow.alert_id.in_(moments),
+                SignalRow.observed_at.in_(set(moments.values())),
+                SignalRow.withdrawn_at.is_(None),
+            )
+            .group_by(SignalRow.alert_id, SignalRow.observed_at)
         )
-        return at, self.session.scalar(select(func.max(SignalRow.id)).where(same_time)) or ""
+        return {
+            alert_id: signal_id
+            for alert_id, at, signal_id in self.session.execute(greatest)
+            if alert_id is not None and moments[alert_id] == at
+        }
 
     def _tell(self, alert: AlertRow, latest: SignalRow) -> None:
         """Give the alert the texts of its latest signal."""

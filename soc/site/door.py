@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import func, select
 
+from soc.collect.discovery import readers
 from soc.collect.set_aside import rows_of
 from soc.detect.current import current_digest, load_current
 from soc.detect.exception_shelf import CurrentExceptions
@@ -42,6 +44,9 @@ NO_RULES = "the rules are not compiled yet"
 ADMIN_FILE = "door_admin"  # in the keys folder
 NO_RULES_SECONDS, DISK_FULL_SECONDS = 1, 15  # after which a refused sender may ask again
 DRAIN_SECONDS = 20
+SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets another one run. The one that stores gives way at each document that it
+hands to the engine; with Python's 5 ms it would wait as long to go on, and the engine's own thread with it."""
 REPLAYED_AT_ONCE = 500
 
 
@@ -69,6 +74,8 @@ def run_door(
     config.load()
     door.watch_certificate(config, sorted(spoken_for))
     rest_the_collector()
+    readers()  # loaded before the first batch wants them
+    sys.setswitchinterval(SWITCH_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn drains, then raises them once more
         signal.signal(number, lambda *_: None)
     door.housekeeping.start()

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from soc.cli import rules_convert, rules_forecast, rules_ledger, rules_score, rules_tune
+from soc.cli import (
+    rules_backfill,
+    rules_convert,
+    rules_forecast,
+    rules_ledger,
+    rules_score,
+    rules_tune,
+)
 from soc.cli.rules_import import import_rules
 from soc.cli.rules_state import set_state, site_states, state_text
 
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from soc.detect.packs import Pack
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, rich_markup_mode=None)
-app.command("convert")(rules_convert.command)
+app.command("backfill")(rules_backfill.command)
 app.command("convert")(rules_convert.command)
 app.command("forecast")(rules_forecast.command)
 app.command("ledger")(rules_ledger.command)

@@ -48,7 +48,8 @@ def command(
     pack = compile_pack(rules or rule_folders(settings), cache=user_cache())
     now = datetime.now(UTC)
     began = time.monotonic()
-    forecaster = Forecaster(Matcher(pack), Exceptions(ExceptionShelf(database).at_work(now)))
+    exceptions = Exceptions(ExceptionShelf(database).at_work(now))
+    forecaster = Forecaster(Matcher(pack), exceptions, at=now)
     store = open_store(settings, writable=False)
     try:
         scope = Scope.province("forecast")

@@ -76,16 +76,22 @@ class Exceptions:
     def empty(self) -> bool:
         return self._matcher is None
 
-    def mark(self, signals: Sequence[Signal], events: Sequence[Event]) -> list[Signal]:
-        """The signals, those that an exception holds for with its id; an ended one is only told."""
+    def mark(
+        self, signals: Sequence[Signal], events: Sequence[Event], *, at: datetime | None = None
+    ) -> list[Signal]:
+        """The signals, those that an exception holds for with its id; an ended one is only told.
+
+        In force is what was in force at an event's arrival, or at the time ``at``.
+        """
         if self._matcher is None or not any(one.rule_id in self._by_rule for one in signals):
             return list(signals)
         by_id = {event.id: event for event in events}
-        return [self._marked(one, by_id[one.event_id]) for one in signals]
+        return [self._marked(one, by_id[one.event_id], at) for one in signals]
 
-    def _marked(self, signal: Signal, event: Event) -> Signal:
+    def _marked(self, signal: Signal, event: Event, at: datetime | None) -> Signal:
         hidden, ended = self.holding(
-            signal.rule_id, event.fields, signal.agency_id, signal.system_id, event.received_at
+            *(signal.rule_id, event.fields, signal.agency_id, signal.system_id),
+            at or event.received_at,
         )
         if hidden:
             return replace(signal, excepted_by=hidden)

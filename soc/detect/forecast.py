@@ -52,8 +52,12 @@ class Forecast:
 class Forecaster:
     """Takes history in any order; ``result`` ends it."""
 
-    def __init__(self, matcher: Matcher, exceptions: Exceptions | None = None) -> None:
+    def __init__(
+        self, matcher: Matcher, exceptions: Exceptions | None = None, *, at: datetime | None = None
+    ) -> None:
+        """``at``: the exceptions of that time count for all history; else those of each event's arrival."""
         self._matcher = matcher
+        self._at = at
         self._exceptions = exceptions or Exceptions()
         self._pack = matcher.pack
         self._correlated = Batch(correlations_of(matcher.pack))
@@ -66,7 +70,7 @@ class Forecaster:
         while some := list(islice(waiting, AT_ONCE)):
             self._found.events += len(some)
             by_id = {one.id: one for one in some}
-            for signal in self._exceptions.mark(judge(self._matcher, some), some):
+            for signal in self._exceptions.mark(judge(self._matcher, some), some, at=self._at):
                 self._correlate(signal, by_id[signal.event_id])
                 if not signal.silent:
                     self._count(
@@ -97,7 +101,7 @@ class Forecaster:
         named = dict(zip(rule.group_by, group_values(run.group), strict=True))
         agency, latest = agency_of(run.group), time_of(run.run.last)
         seen: dict[str, Any] = {"host.name": host, **named}
-        hidden, _ = self._exceptions.holding(rule.id, seen, agency, system, latest)
+        hidden, _ = self._exceptions.holding(rule.id, seen, agency, system, self._at or latest)
         entity = entity_of(rule, facts, run.group)
         self._count(self._rule(rule.id), entity, agency, latest, hidden=bool(hidden))
 

@@ -21,3 +21,26 @@ class RuleDecisionRow(Base):
     actor: Mapped[str] = mapped_column(String(80))
     at: Mapped[datetime]
     cases: Mapped[int] = mapped_column(default=0)  # that were run and right; 0: untested
+
+
+class BackfillWindowRow(Base):
+    """A rule to be judged over the events of one day that are stored already: a window of the ledger.
+
+    ``state`` is owed, done or failed (and tried again). ``digest`` is that of the rule set that judged it.
+    """
+
+    __tablename__ = "backfill_windows"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    rule_id: Mapped[str] = mapped_column(String(40), index=True)
+    start: Mapped[datetime]
+    end: Mapped[datetime]  # of ``observed_at``, exclusive
+    state: Mapped[str] = mapped_column(String(20), default="owed", index=True)
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    looked_at: Mapped[int] = mapped_column(default=0)  # candidates
+    matches: Mapped[int] = mapped_column(default=0)
+    digest: Mapped[str] = mapped_column(String(64), default="")
+    error: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(80))
+    finished_at: Mapped[datetime | None]

@@ -5,20 +5,25 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 
 from soc.alert.clock_ends import end_clock_alerts
 from soc.alert.join import Joiner
+from soc.detect.backfill import Backfill
 from soc.detect.correlation.worker import Correlator
 from soc.detect.current import CurrentCorrelations
+from soc.detect.exception_shelf import ExceptionShelf
+from soc.detect.exceptions import Exceptions
 from soc.detect.indicators.retro import RetroMatcher
 from soc.detect.indicators.warning_lists import WarningLists
-from soc.detect.rule_states import CurrentRuleStates, StatedCorrelations
+from soc.detect.packs import Pack
+from soc.detect.rule_states import CurrentRuleStates, StatedCorrelations, imported_rules
 from soc.model.event import Signal
 from soc.model.scope import Scope
+from soc.ports import EventStore
 from soc.receive.rows import insert_signals
 from soc.records.database import Database
 from soc.register.ownership import Ownership
@@ -44,7 +49,9 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     queue = InProcessQueue(database)
     outbox = Outbox(database, [NationalHttp(url)] if (url := national_url(settings)) else [])
     rules = RuleKeeper(settings, database)
-    retro = retro_matcher(settings, database)
+    store = open_store(settings, writable=False)
+    retro = retro_matcher(settings, database, store)
+    backfill = backfill_of(settings, database, store)
     beat = keep_heartbeat(database, "work", lambda: cycle.heartbeat())
     cycle = WorkCycle(
         [
@@ -56,6 +63,7 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
             Duty("old entries", timedelta(hours=1), correlator.prune),
             Duty("look back", timedelta(seconds=5), retro.work, apart=True),
+            Duty("backfill", timedelta(seconds=2), backfill.work, apart=True),
             Duty("reaper", timedelta(seconds=10), queue.reap),
             Duty("steps", timedelta(seconds=10), lambda now: release_expired_steps(database, now)),
             Duty("heartbeat", timedelta(seconds=5), beat),
@@ -64,7 +72,35 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     return cycle
 
 
-def retro_matcher(settings: Settings, database: Database) -> RetroMatcher:
+def backfill_of(settings: Settings, database: Database, store: EventStore) -> Backfill:
+    """Rules over the stored events, in the states that people decided on."""
+    states, shelf = CurrentRuleStates(database), ExceptionShelf(database)
+
+    def mark(signals: Sequence[Signal], pack: Pack) -> list[Signal]:
+        states.refresh()
+        return states.held.mark(signals, imported_rules(pack.rules, settings.rule_sets_home))
+
+    return Backfill(
+        database,
+        store,
+        settings.packs_home,
+        mark=mark,
+        exceptions=lambda now: Exceptions(shelf.at_work(now)),
+        keep=keeping(database),
+    )
+
+
+def keeping(database: Database) -> Callable[[Sequence[Signal]], None]:
+    """Stores signals; those that are there stay as they are."""
+
+    def keep(signals: Sequence[Signal]) -> None:
+        with database.write(Scope.province("look back")) as session:
+            insert_signals(session, signals)
+
+    return keep
+
+
+def retro_matcher(settings: Settings, database: Database, store: EventStore) -> RetroMatcher:
     """New indicators against the stored events, which this process only reads."""
 
     @lru_cache(maxsize=1)
@@ -75,13 +111,8 @@ def retro_matcher(settings: Settings, database: Database) -> RetroMatcher:
         picture = register(int(time.monotonic() // 60))
         return picture.of_address(address, None).agency_id is not None
 
-    def keep(signals: Sequence[Signal]) -> None:
-        with database.write(Scope.province("retro")) as session:
-            insert_signals(session, signals)
-
-    store = open_store(settings, writable=False)
     lists = WarningLists.load(settings.warning_lists)
-    return RetroMatcher(database, store, keep, ours=ours, lists=lists)
+    return RetroMatcher(database, store, keeping(database), ours=ours, lists=lists)
 
 
 def national_url(settings: Settings) -> str:

@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from soc.detect.backfill import is_open
 from soc.detect.correlation.chains import raise_moments
 from soc.detect.correlation.groups import Group
 from soc.detect.correlation.rule import Correlation, Correlations
@@ -66,10 +67,17 @@ class Correlator:
         return looked
 
     def prune(self, now: datetime) -> None:
-        """Forget entries that no window can need any more; of rules that are gone, all but the last day's."""
+        """Forget entries that no window can need any more; of rules that are gone, all but the last day's.
+
+        Nothing while history is being looked at again, nor what has not been looked at.
+        """
+        if is_open(self._database):
+            return
         current = self._current()
         with self._database.write(PROVINCE) as session:
             row = CorrelationEntryRow
+            cursor = session.get(CorrelationCursorRow, 1)
+            looked_at = row.number <= (cursor.number if cursor else 0)
             known = list(session.scalars(select(row.correlation_id).distinct()))
             for rule_id in known:
                 rule = current.rules.get(rule_id)
@@ -77,7 +85,9 @@ class Correlator:
                 before = (now - span - KEPT_BEYOND - EPOCH) // timedelta(microseconds=1)
                 late = row.received_at < now - span - KEPT_BEYOND  # and not only come late
                 session.execute(
-                    delete(row).where(row.correlation_id == rule_id, row.at < before, late)
+                    delete(row).where(
+                        row.correlation_id == rule_id, row.at < before, late, looked_at
+                    )
                 )
 
     def _look_at_new(self, now: datetime) -> int:

@@ -30,6 +30,7 @@ from soc.records.correlations import (
     CorrelationRunRow,
 )
 from soc.records.database import Base, Database
+from soc.records.rules import BackfillWindowRow
 from soc.respond.triage import TriageDesk
 from tests.detect.correlation.scenarios import KINDS, SPAN, correlation
 
@@ -326,6 +327,20 @@ def test_entries_are_forgotten_when_no_window_needs_them(database: Database):
     ]
     with database.write(PROVINCE) as session:
         insert_signals(session, signals)
-    Correlator(database, lambda: held).prune(now)
-    with database.session(PROVINCE) as session:
-        assert len(session.scalars(select(CorrelationEntryRow)).all()) == 1
+
+    def left() -> int:
+        Correlator(database, lambda: held).prune(now)
+        with database.session(PROVINCE) as session:
+            return len(session.scalars(select(CorrelationEntryRow)).all())
+
+    assert left() == 2  # nobody has looked at them
+    Correlator(database, lambda: held).work(now)
+    window = BackfillWindowRow(
+        rule_id="a", start=old, end=new, due_at=now, created_at=now, created_by="an"
+    )
+    with database.write(PROVINCE) as session:
+        session.add(window)
+    assert left() == 2  # history is being looked at again
+    with database.write(PROVINCE) as session:
+        session.scalars(select(BackfillWindowRow)).one().state = "done"
+    assert left() == 1

@@ -25,6 +25,7 @@ VERBS = {
     "case": "Look at cases.",
     "report": "Make and show reports.",
     "national": "The link to the national centre.",
+    "agencies": "Agencies in testing, and the decision to have their rules alert.",
     "agents": "Enrol, list and revoke agents.",
     "register": "Agencies, systems, assets: import, export, check.",
     "users": "Accounts: add, disable, reset.",

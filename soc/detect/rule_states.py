@@ -1,6 +1,7 @@
 """Each rule is active, in testing or off: what people decided, and what becomes of its matches.
 
-In testing only a rule of level critical makes alerts; the matches of the others are kept and counted. A rule that is
+In testing only a rule of level critical makes alerts; the matches of the others are kept and counted. So are those of
+an agency whose first source has just come, until somebody decides (``soc.detect.agency_states``). A rule that is
 off leaves nothing but what correlations above it need, so that switching one rule off changes no other. Rules that were
 imported begin in testing, all others are active, until somebody decides. A decision is no part of the compiled pack:
 it counts within a second or two, and nothing is compiled for it.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from soc.detect.agency_states import agencies_in_testing
 from soc.detect.cases import Outcome
 from soc.detect.correlation.rule import Correlations
 from soc.detect.facts import RuleFacts
@@ -25,7 +27,7 @@ from soc.model.event import TESTING, Signal
 from soc.model.scope import Scope
 from soc.records.audit import audit
 from soc.records.database import Database
-from soc.records.rules import RuleDecisionRow
+from soc.records.rules import AgencyDecisionRow, RuleDecisionRow
 
 STATES = Scope.province("rule states")
 
@@ -43,13 +45,14 @@ class RuleStates:
     """A picture of the decisions at one time; a change is a new one."""
 
     decided: Mapping[str, RuleState] = field(default_factory=dict)
+    agencies_in_testing: frozenset[str] = frozenset()
 
     def of(self, rule_id: str, *, imported: bool) -> RuleState:
         return self.decided.get(rule_id) or (RuleState.TESTING if imported else RuleState.ACTIVE)
 
     def mark(self, signals: Sequence[Signal], imported: Collection[str]) -> list[Signal]:
         """The signals that remain, those in testing marked. ``imported``: ids of the rules that begin in testing."""
-        if not self.decided and not imported:
+        if not self.decided and not imported and not self.agencies_in_testing:
             return list(signals)
         return [one for signal in signals for one in self._marked(signal, imported)]
 
@@ -58,7 +61,9 @@ class RuleStates:
         if state is RuleState.OFF:
             if signal.parts:
                 yield replace(signal, silent=True)
-        elif state is RuleState.TESTING and signal.level != Severity.CRITICAL:
+        elif signal.level != Severity.CRITICAL and (
+            state is RuleState.TESTING or signal.agency_id in self.agencies_in_testing
+        ):
             yield replace(signal, excepted_by=signal.excepted_by or TESTING)
         else:
             yield signal
@@ -120,14 +125,19 @@ class RuleDecisions:
     def version(self) -> int:
         """Grows with each decision."""
         with self._database.session(STATES) as session:
-            return session.scalar(select(func.max(RuleDecisionRow.number))) or 0
+            newest = (
+                session.scalar(select(func.max(row.number)))
+                for row in (RuleDecisionRow, AgencyDecisionRow)
+            )
+            return sum(number or 0 for number in newest)
 
     def states(self) -> RuleStates:
         newest = select(func.max(RuleDecisionRow.number)).group_by(RuleDecisionRow.rule_id)
         wanted = select(RuleDecisionRow).where(RuleDecisionRow.number.in_(newest))
         with self._database.session(STATES) as session:
             rows = session.scalars(wanted)
-            return RuleStates({row.rule_id: RuleState(row.state) for row in rows})
+            decided = {row.rule_id: RuleState(row.state) for row in rows}
+            return RuleStates(decided, agencies_in_testing(session))
 
 
 class CurrentRuleStates:
@@ -175,4 +185,9 @@ class StatedCorrelations:
             for rule_id, state in states.items()
             if state is RuleState.TESTING and read.facts[rule_id].level != Severity.CRITICAL
         }
-        return replace(read, silent=read.silent | off, testing=frozenset(testing))
+        return replace(
+            read,
+            silent=read.silent | off,
+            testing=frozenset(testing),
+            testing_agencies=self._states.held.agencies_in_testing,
+        )

@@ -21,6 +21,7 @@ from soc.model.register import UNOWNED, Owner
 from soc.model.scope import Scope
 from soc.records.agents import AgentRow, EnrolmentTokenRow
 from soc.records.database import Database
+from soc.records.rules import begin_in_testing
 
 TOKEN_LASTS = timedelta(days=7)
 REVOKED_WITHIN_SECONDS = 1.0  # how old a known agent may be in the memory of a door
@@ -121,6 +122,7 @@ def enrol(database: Database, request: Request, key: bytes, now: datetime) -> st
         if token.uses_left < 1:
             raise NotAuthenticated("this enrolment token is used up")
         token.uses_left -= 1
+        begin_in_testing(session, token.agency_id, now)
         agent = _agent(request, key, token, now)
         session.add(agent)
         return agent.id

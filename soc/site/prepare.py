@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from soc.receive.enrolment import create_token
 from soc.records.database import Database
 from soc.records.migrate import upgrade
 from soc.records.register import AgencyRow, SystemRow
+from soc.records.rules import AgencyDecisionRow
 from soc.register.files import DEMO, load
 from soc.register.import_export import import_register
 from soc.register.ownership import Ownership
@@ -69,7 +71,23 @@ def load_demo(database: Database, now: datetime) -> bool:
         if session.scalar(select(func.count(AgencyRow.id))):
             return False
     import_register(database, PREPARING, load(DEMO), now=now)
+    with database.session(PREPARING) as session:
+        agencies = list(session.scalars(select(AgencyRow.id)))
+    decide_active(database, agencies, "the demo province", now)
     return True
+
+
+def decide_active(database: Database, agencies: Sequence[str], reason: str, now: datetime) -> None:
+    """Have the rules alert of agencies about which nobody has decided yet."""
+    with database.write(PREPARING) as session:
+        decided = set(session.scalars(select(AgencyDecisionRow.agency_id)))
+        for agency_id in agencies:
+            if agency_id not in decided:
+                session.add(
+                    AgencyDecisionRow(
+                        agency_id=agency_id, state="active", reason=reason, actor=PREPARING.actor, at=now
+                    )
+                )  # fmt: skip
 
 
 def owner_of_this_machine(settings: Settings, database: Database) -> Owner:
@@ -96,6 +114,8 @@ def own_agent(settings: Settings, database: Database, now: datetime) -> dict[str
     if (home / "identity.json").exists():
         return {"home": str(home), "token": ""}
     owner = owner_of_this_machine(settings, database)
+    if owner.agency_id is not None:
+        decide_active(database, [owner.agency_id], "the platform's own machine", now)
     token = create_token(database, PREPARING, now, owner=owner, lasts=TOKEN_LASTS)
     return {"home": str(home), "token": token.secret}
 

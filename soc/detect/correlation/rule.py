@@ -71,12 +71,13 @@ class Correlation:
 @dataclass(frozen=True, slots=True)
 class Correlations:
     """The correlations in use, and what people want to know of them; ``silent`` ones only serve others,
-    ``testing`` ones make no alert."""
+    ``testing`` ones make no alert, nor do those that are not critical in ``testing_agencies``."""
 
     rules: Mapping[str, Correlation] = field(default_factory=dict)
     facts: Mapping[str, RuleFacts] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     testing: frozenset[str] = frozenset()
+    testing_agencies: frozenset[str] = frozenset()
 
     def above(self, rule_id: str) -> list[Correlation]:
         return [one for one in self.rules.values() if rule_id in one.rules]

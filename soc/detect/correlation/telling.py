@@ -4,7 +4,7 @@ not hold any more is withdrawn. Nothing that was shown is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from soc.detect.correlation.rule import Correlation
 from soc.detect.correlation.runs import Run, end_of
 from soc.detect.exceptions import ENDED, Exceptions
 from soc.detect.facts import RuleFacts
-from soc.model.alert import AlertStatus
+from soc.model.alert import AlertStatus, Severity
 from soc.model.event import EPOCH, TESTING, signal_id
 from soc.records.alerts import AlertRow
 from soc.records.batches import SignalRow
@@ -43,9 +43,11 @@ class Telling:
         exceptions: Exceptions,
         *,
         testing: bool = False,
+        testing_agencies: Collection[str] = (),
     ) -> None:
         self.session, self.group, self.rule = session, group, group.rule
         self.facts, self.now, self.exceptions, self.testing = facts, now, exceptions, testing
+        self.testing_agencies = () if facts.level == Severity.CRITICAL else testing_agencies
 
     def tell(self, change: Change) -> None:
         """Bring the runs' rows, signals and alerts in line with what holds now."""
@@ -134,7 +136,8 @@ class Telling:
         hidden, ended = self.exceptions.holding(
             self.rule.id, seen, row.agency_id, latest.system_id, self.now
         )
-        signal.excepted_by = hidden or (TESTING if self.testing else None)
+        testing = self.testing or row.agency_id in self.testing_agencies
+        signal.excepted_by = hidden or (TESTING if testing else None)
         if ended:
             signal.fields = {**signal.fields, ENDED: ended}
 

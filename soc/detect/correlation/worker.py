@@ -199,9 +199,14 @@ class _Piece:
         change = group.changed(first, last, grown=grown)
         if rule.id not in self.current.silent:
             facts = self.current.facts[rule.id]
-            testing = rule.id in self.current.testing
             telling = Telling(
-                self.session, group, facts, self.now, self.exceptions, testing=testing
+                self.session,
+                group,
+                facts,
+                self.now,
+                self.exceptions,
+                testing=rule.id in self.current.testing,
+                testing_agencies=self.current.testing_agencies,
             )
             telling.tell(change)
         above = self.current.above(rule.id)

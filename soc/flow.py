@@ -15,6 +15,7 @@ from soc.errors import RecordError
 from soc.model.event import CLOCK_OFFSET, Event, RawRecord, Signal, event_id
 from soc.model.register import Owner
 from soc.model.scope import Scope
+from soc.normalise.timestamps import local_hour
 from soc.ports import EventStore
 from soc.receive.batches import (
     Batch,
@@ -252,6 +253,7 @@ class Flow:
         offset = self.clocks.correct(origin.clock, stamped, agent.id, record.stream, wire)
         if offset:
             fields[CLOCK_OFFSET] = offset.total_seconds()
+        fields["soc.local_hour"] = local_hour(stamped.corrected_at)
         return stamped
 
     def _set_aside(self, plan: Plan, taken: Taken, reason: str) -> None:

@@ -19,6 +19,7 @@ MONTHS = {
         start=1,
     )
 }
+LOCAL_OFFSET_HOURS = 7  # Vietnam, all year
 OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d):?(\d\d)")
 ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s?(Z|[+-]\d\d:?\d\d|[+-]\d\d)?",
@@ -43,6 +44,15 @@ def time_zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (OSError, LookupError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError
         raise ValueError(f"no time zone {name!r}") from error
+
+
+def local_hour(time: datetime) -> int:
+    """The hour of the day in Vietnam of a UTC time: 0 to 23.
+
+    >>> local_hour(datetime(2026, 11, 26, 17, 30, tzinfo=UTC))
+    0
+    """
+    return (time.hour + LOCAL_OFFSET_HOURS) % 24
 
 
 def from_iso(text: str, zone: str = "UTC") -> datetime:

@@ -12,6 +12,7 @@ from collectors.agent import wire
 from soc.errors import StoreError
 from soc.flow import Flow, Rules
 from soc.model.register import Owner
+from soc.normalise.timestamps import local_hour
 from soc.receive.batches import Batch
 from soc.receive.plans import Receipt
 from soc.receive.streams import missing
@@ -61,11 +62,19 @@ def test_an_event_says_whose_and_which_it_is(flow, store, sender):
         "agent.id": "ag-1",
         "soc.agency_id": "agency-1",
         "soc.level": 0,
+        "soc.local_hour": local_hour(event.observed_at),
         "soc.rules_digest": EVIL.digest,
         "soc.stream": "journal",
         "soc.sequence": 7,
     }
     assert (event.agency_id, event.host, event.received_at) == ("agency-1", "srv-01", NOW)
+
+
+def test_the_hour_of_the_day_is_vietnam_s_by_our_clock(flow, store, sender):
+    """Rules ask for the night with it; an agent whose clock is an hour ahead does not move it."""
+    take(flow, a_batch(sender, ["one"]), now=NOW - timedelta(hours=1))
+    (event,) = store.events()
+    assert (event.observed_at.hour, event.fields["soc.local_hour"]) == (3, 2 + 7)
 
 
 def test_an_event_of_the_future_is_flagged_and_still_judged(flow, store, sender, database):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from soc.normalise.query_text import value_text
+
 
 def term(field: str, value: object) -> str:
     r"""The query for exactly this value of a field.
@@ -13,12 +15,7 @@ def term(field: str, value: object) -> str:
     >>> term("source.ip", "10.0.0.1"), term("process.pid", 12)
     ('source.ip:"10.0.0.1"', 'process.pid:12')
     """
-    if isinstance(value, bool):
-        return f"{field}:{str(value).lower()}"
-    if isinstance(value, int | float):
-        return f"{field}:{value}"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'{field}:"{text}"'
+    return f"{field}:{value_text(value)}"
 
 
 def both(left: str, right: str) -> str:

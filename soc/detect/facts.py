@@ -25,6 +25,9 @@ class RuleFacts:
     entity: str
     path: str
     source: str  # the document's YAML text
+    false_alarm_vi: str = ""  # these three from ``custom``; empty: the table of guidance says it
+    checks: tuple[str, ...] = ()  # names in the table of guidance
+    playbook: str = ""
 
     @property
     def techniques(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from soc.detect.rule_text import rule_files
 from soc.errors import RuleError
 from soc.normalise.yaml_text import load_yaml
 
-FORMAT = 4  # of the pack file
+FORMAT = 5  # of the pack file
 MEANING = (
     *("atoms", "automata", "condition_text", "log_sources", "packs", "patterns"),
     *("rule_documents", "rule_text", "sigma_correlations", "sigma_files", "sigma_modifiers"),
@@ -285,7 +285,7 @@ def _from_plain(plain: dict[str, Any]) -> Pack:
 
 
 def _facts(plain: dict[str, Any]) -> RuleFacts:
-    texts = ("references", "tags", "falsepositives")
+    texts = ("references", "tags", "falsepositives", "checks")
     return RuleFacts(**plain | {name: tuple(plain[name]) for name in texts})
 
 

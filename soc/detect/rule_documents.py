@@ -108,6 +108,9 @@ def facts_of(document: Document) -> RuleFacts:
         entity=str(custom.get("entity") or ""),
         path=str(document.path),
         source=document.text,
+        false_alarm_vi=str(custom.get("false_alarm_vi") or "").strip(),
+        checks=_texts(custom.get("checks")),
+        playbook=str(custom.get("playbook") or ""),
     )
 
 

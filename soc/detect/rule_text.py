@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from soc.errors import RuleError
+from soc.normalise.yaml_text import refuse_deep
 
 HINTS = {
     "found character '\\t'": "indent with blanks, not with tabs",
@@ -80,6 +81,7 @@ def documents(path: Path, raw: bytes) -> list[Document]:
         raise RuleError("not UTF-8", path=path, line=line, hint="save the file as UTF-8") from error
     found: list[tuple[Any, yaml.Node]] = []
     try:
+        refuse_deep(text)
         loader = yaml.CSafeLoader(text)
         while loader.check_node():
             node = loader.get_node()

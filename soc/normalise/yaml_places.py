@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from soc.normalise.yaml_text import load_yaml
+from soc.normalise.yaml_text import load_yaml, refuse_deep
 
 Path = tuple[str | int, ...]
 
@@ -37,6 +37,7 @@ def load_with_places(text: str) -> Placed:
     3
     """
     walk = _Walk()
+    refuse_deep(text)
     root = yaml.compose(text, Loader=yaml.CSafeLoader)
     if root is not None:
         walk.take(root, ())

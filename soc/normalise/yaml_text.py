@@ -6,6 +6,29 @@ from typing import Any
 
 import yaml
 
+SHALLOW = 5_000  # characters: what is shorter cannot be nested so deep that it matters
+DEEPEST = 200
+
+
+def refuse_deep(text: str | bytes) -> None:
+    """Look for deep nesting before anything is built: libyaml's composer would run out of C stack and take the
+    process with it.
+
+    Raises:
+        yaml.MarkedYAMLError: nested over 200 deep, or not YAML; with the place.
+    """
+    if len(text) < SHALLOW:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                problem = f"nested over {DEEPEST} deep"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
 
 def load_yaml(text: str | bytes) -> Any:
     """The value of a YAML document.
@@ -16,6 +39,7 @@ def load_yaml(text: str | bytes) -> Any:
     >>> load_yaml("a: [1, 2]")
     {'a': [1, 2]}
     """
+    refuse_deep(text)
     return yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: TID251 - this is the one door
 
 

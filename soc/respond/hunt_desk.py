@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from soc.model.event import EPOCH, Event
 from soc.model.scope import Scope
+from soc.normalise.query_text import value_text
 from soc.ports import EventStore, Page
 
 BUCKETS = tuple(  # widths a person can read off an axis
@@ -76,10 +77,9 @@ class HuntDesk:
         self, scope: Scope, host: str, at: datetime, *, within: timedelta, size: int = 50
     ) -> Sequence[Event]:
         """What else happened on the host shortly before and after, the earliest first."""
-        quoted = host.replace("\\", "\\\\").replace('"', '\\"')
         page = self.store.search(
             scope,
-            f'host.name:"{quoted}"',
+            f"host.name:{value_text(host)}",
             start=at - within,
             end=at + within,
             sort="observed_at",

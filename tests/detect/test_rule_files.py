@@ -163,3 +163,11 @@ def test_own_attributes_reach_the_facts(tmp_path: Path) -> None:
     assert (facts.title_vi, facts.meaning_vi, facts.entity) == ("Luật", "Nghĩa", "user.name")
     assert facts.techniques == ("T1059.004",)
     assert facts.condition == "s"
+
+
+def test_a_file_nested_very_deep_is_refused_and_spares_the_others(tmp_path: Path) -> None:
+    """Reading it must not take the process along."""
+    pack = pack_with(tmp_path, "title: " + "[" * 500_000)
+    assert len(pack.rules) == 1
+    assert "nested over 200 deep" in pack.refused[0].reason
+    assert pack.refused[0].line == 1

@@ -8,10 +8,13 @@ import pkgutil
 import time
 
 import pytest
+import yaml
 
 import soc.normalise
 from soc.normalise.addresses import ip_address, port_number
 from soc.normalise.login_messages import LONGEST_LINE, read_message
+from soc.normalise.yaml_places import load_with_places
+from soc.normalise.yaml_text import load_yaml
 
 MODULES = [
     f"soc.normalise.{module.name}" for module in pkgutil.iter_modules(soc.normalise.__path__)
@@ -71,3 +74,15 @@ def test_no_line_takes_long(program: str, piece: str) -> None:
     for head in ("", "lan : ", "Failed password for ", "lan : TTY=x ; PWD="):
         read_message(program, (head + line)[:LONGEST_LINE])
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("text", ["[" * 500_000, "{a: " * 200_000, "- " * 200_000 + "x"])
+def test_deep_yaml_is_refused_before_it_takes_the_process_along(text: str):
+    """The composer would run out of stack, and no exception tells of that."""
+    for read in (load_yaml, load_with_places):
+        with pytest.raises(yaml.MarkedYAMLError, match="nested over 200 deep"):
+            read(text)
+
+
+def test_a_long_flat_document_is_read():
+    assert len(load_yaml("- [a, {b: c}]\n" * 5_000)) == 5_000

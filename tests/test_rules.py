@@ -15,6 +15,8 @@ import yaml
 
 from soc.detect.cases import MATCH, QUIET, Outcome, cases_path, load_cases, run_cases
 from soc.detect.facts import RuleFacts
+from soc.detect.guidance import load_guidance, logsource_of
+from soc.detect.guidance_file import CHECKS
 from soc.detect.matcher import Matcher
 from soc.detect.packs import Pack, compile_pack
 from soc.normalise.fields import is_known
@@ -25,6 +27,8 @@ TECHNIQUE = re.compile(r"attack\.t\d{4}(\.\d{3})?")
 VIETNAMESE = re.compile(
     "[àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ]", re.I
 )
+GUIDANCE = load_guidance([RULES])
+PLAYBOOKS = frozenset(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 FILES = sorted(RULES.rglob("*.yml"))
 LITTLE_WORDS = {"a", "an", "the", "of", "in", "on", "by", "to", "from", "for", "with", "and", "or"}
 
@@ -108,6 +112,28 @@ def test_a_rule_says_what_people_need(path: Path, by_path: dict[Path, RuleFacts]
     assert facts.description
     assert facts.falsepositives
     assert content["level"] in ("informational", "low", "medium", "high", "critical")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_rule_says_what_it_is_blind_to(path: Path, by_path: dict[Path, RuleFacts]) -> None:
+    """Who reads "nothing found" must know what the rule cannot see."""
+    assert re.search(r"\b[Bb]lind\b", by_path[path].description)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_rule_guides_those_who_see_its_alerts(
+    path: Path, by_path: dict[Path, RuleFacts], pack: Pack
+) -> None:
+    """What it means and when it is nothing, in Vietnamese and English; three things to check; a playbook that exists."""
+    rule = by_path[path]
+    assert list(GUIDANCE.faults(rule, PLAYBOOKS)) == []
+    found = GUIDANCE.of(rule, logsource_of(rule.id, pack.rules, pack.correlations))
+    assert VIETNAMESE.search(rule.meaning_vi)
+    assert VIETNAMESE.search(rule.false_alarm_vi)
+    assert len(found.means_en) > 20
+    assert found.false_alarm_en == "; ".join(rule.falsepositives)
+    assert len({check.name for check in found.checks}) == CHECKS
+    assert found.playbook in PLAYBOOKS
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

@@ -169,12 +169,11 @@ def read_table(path: Path) -> Table:
         raise RuleError("not UTF-8", path=path, line=line, hint="save the file as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
         reason = f"not YAML: {getattr(error, 'problem', None) or error}"
         said = f"{getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
         found = (hint for part, hint in HINTS.items() if part in said)
         hint = next(found, "check the indentation and the quotes of this line and the one before")
-        raise RuleError(reason, path=path, line=line, hint=hint) from error
+        raise RuleError(reason, path=path, line=mark and mark.line + 1, hint=hint) from error
     except RecursionError as error:
         raise RuleError("nested too deeply", path=path, hint="see the shipped table") from error
     return _table(path, placed)

@@ -24,8 +24,8 @@ def refuse_deep(text: str | bytes) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                problem = f"nested over {DEEPEST} deep"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+                mark: Any = event.start_mark  # libyaml's own class, with the same fields
+                raise yaml.MarkedYAMLError(problem=f"nested over {DEEPEST} deep", problem_mark=mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -124,7 +124,7 @@ def test_a_rule_says_what_it_is_blind_to(path: Path, by_path: dict[Path, RuleFac
 def test_a_rule_guides_those_who_see_its_alerts(
     path: Path, by_path: dict[Path, RuleFacts], pack: Pack
 ) -> None:
-    """What it means and when it is nothing, in Vietnamese and English; three things to check; a playbook that exists."""
+    """Meaning and false alarm in both languages, three things to check, a playbook that exists."""
     rule = by_path[path]
     assert list(GUIDANCE.faults(rule, PLAYBOOKS)) == []
     found = GUIDANCE.of(rule, logsource_of(rule.id, pack.rules, pack.correlations))

@@ -11,10 +11,12 @@ from fastapi import Depends, Request
 
 from soc.access.desk import AccessDesk
 from soc.detect.explain import Explanation
+from soc.model.guidance import Guidance
 from soc.ports import EventStore
 from soc.records.database import Database
 from soc.report.case_reports import CaseReports
 from soc.respond.case_desk import CaseDesk
+from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
 from soc.respond.situation_desk import SituationDesk
@@ -22,6 +24,7 @@ from soc.respond.triage import TriageDesk
 from soc.settings import Settings
 
 Explain = Callable[[str, Mapping[str, Any]], Explanation | None]  # rule id and an event's fields
+Guide = Callable[[str], Guidance | None]  # a rule id to what people need to know of its alerts
 RuleFactsById = Callable[
     [], Mapping[str, Any]
 ]  # rule id to soc.detect.packs.RuleFacts, as loaded now
@@ -37,6 +40,11 @@ def no_explanation(_: str, __: Mapping[str, Any]) -> Explanation | None:
     return None
 
 
+def no_guidance(_: str) -> None:
+    """For a desk without the table."""
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleParts:
     """Everything a page or an API route may ask. It hangs at ``app.state.parts``."""
@@ -48,11 +56,13 @@ class ConsoleParts:
     cases: CaseDesk
     reports: CaseReports
     hunt: HuntDesk
+    checks: CheckDesk
     health: HealthDesk
     situation: SituationDesk
     rules: RuleFactsById
     access: AccessDesk
     explain: Explain = no_explanation
+    guide: Guide = no_guidance
     clock: Callable[[], datetime] = utc_now
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -18,73 +15,28 @@ from sqlalchemy.exc import OperationalError
 from soc.access.desk import AccessDesk
 from soc.console.app import create_app
 from soc.console.parts import ConsoleParts
-from soc.detect.explain import Explanation
-from soc.errors import RuleError, SocError
+from soc.console.rule_book import RecordedStates, RuleBook, guidance_or_none
+from soc.detect.rule_states import CurrentRuleStates
+from soc.errors import SocError
 from soc.ports import EventStore
 from soc.records.database import Database
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
 from soc.respond.case_desk import CaseDesk
+from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
 from soc.respond.playbook_files import load_playbooks, plain
 from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
 from soc.settings import Settings
-from soc.site import playbook_folder
+from soc.shipped import folder
+from soc.site import playbook_folder, rule_folders
 from soc.site.events import open_store
 from soc.tasks.work_cycle import keep_heartbeat
 
-if TYPE_CHECKING:
-    from soc.detect.matcher import Matcher
-    from soc.detect.packs import Pack
-
 log = structlog.get_logger("soc.desk")
 HEARTBEAT_SECONDS = 5.0
-
-
-class RuleBook:
-    """What people may read of the rules in use, loaded again when the worker publishes others."""
-
-    def __init__(self, packs_home: Path) -> None:
-        self._home = packs_home
-        self._pack: Pack | None = None
-        self._matcher: Matcher | None = None
-        self._loading = threading.Lock()
-
-    def facts(self, rule_id: str) -> Mapping[str, Any] | None:
-        """One rule as plain values; None when it is not in use."""
-        pack = self._current()
-        found = (pack.rules | pack.correlation_facts).get(rule_id) if pack else None
-        return asdict(found) if found else None
-
-    def all(self) -> Mapping[str, Any]:
-        pack = self._current()
-        return pack.rules | pack.correlation_facts if pack else {}
-
-    def explain(self, rule_id: str, fields: Mapping[str, Any]) -> Explanation | None:
-        """The rule's condition for an event, each part true or false; None when the rule is not in use."""
-        pack = self._current()
-        if pack is None or rule_id not in pack.rules:
-            return None
-        with self._loading:
-            if self._matcher is None:
-                from soc.detect.matcher import Matcher  # compiles automata: only when asked
-
-                self._matcher = Matcher(pack)
-            return self._matcher.explain(rule_id, fields)
-
-    def _current(self) -> Pack | None:
-        from soc.detect.current import current_digest, load_current
-
-        with self._loading:
-            digest = current_digest(self._home)
-            if digest is not None and (self._pack is None or self._pack.digest != digest):
-                try:
-                    self._pack, self._matcher = load_current(self._home), None
-                except RuleError as error:
-                    log.warning("the rules in use cannot be read", reason=str(error))
-            return self._pack
 
 
 def second_factor_needed(host: str) -> bool:
@@ -103,7 +55,9 @@ def second_factor_needed(host: str) -> bool:
 
 def console_parts(settings: Settings, database: Database, store: EventStore) -> ConsoleParts:
     """The desks over one database and one store."""
-    rules = RuleBook(settings.packs_home)
+    states = RecordedStates(CurrentRuleStates(database), settings.rule_sets_home)
+    guidance = guidance_or_none([*rule_folders(settings), folder("rules")])
+    rules = RuleBook(settings.packs_home, states, guidance)
     reports = CaseReports(Forms(), zone=settings.zone)
     playbooks, refused = load_playbooks(playbook_folder(settings))
     for error in refused:
@@ -116,10 +70,12 @@ def console_parts(settings: Settings, database: Database, store: EventStore) -> 
         cases=CaseDesk(database, playbooks=plain(playbooks), reports=reports),
         reports=reports,
         hunt=HuntDesk(store),
-        health=HealthDesk(database, store),
+        checks=CheckDesk(store),
+        health=HealthDesk(database, store, rule_states=states),
         situation=SituationDesk(database),
         rules=rules.all,
         explain=rules.explain,
+        guide=rules.guide,
         access=AccessDesk(database, second_factor=second_factor_needed(settings.host)),
     )
 

@@ -7,6 +7,7 @@ source, which fills the checks up to three.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from soc.detect.correlation.rule import Correlation
@@ -15,7 +16,6 @@ from soc.detect.guidance_file import ANY, CHECKS, NAME, Kind, Row, Table, read_t
 from soc.errors import RuleError
 from soc.model.guidance import Check, Guidance
 
-OWN = "rule"
 DEEPEST = 10  # correlations over correlations
 
 
@@ -35,17 +35,32 @@ class GuidanceTable:
 
     def of(self, rule: RuleFacts, logsource: Mapping[str, str] | None = None) -> Guidance:
         """``logsource``: that of the events, for a correlation, which has none of its own."""
-        tag = self.tag_of(rule.tags)
-        row = self.rows[tag]
-        own = bool(rule.false_alarm_vi)
+        found = self.row(self.tag_of(rule.tags), logsource or rule.logsource, rule.checks)
+        said = rule.false_alarm_vi
+        return replace(
+            found,
+            means_vi=rule.meaning_vi.strip() or found.means_vi,
+            means_en=rule.description or found.means_en,
+            false_alarm_vi=said or found.false_alarm_vi,
+            false_alarm_en=("; ".join(rule.falsepositives) if said else "") or found.false_alarm_en,
+            playbook=rule.playbook or found.playbook,
+        )
+
+    def row(
+        self, tag: str, logsource: Mapping[str, str], first_checks: Sequence[str] = ()
+    ) -> Guidance:
+        """What one row says; three checks: those named first, the row's, the kind's."""
+        row, kind = self.rows.get(tag) or self.rows[ANY], self.kind_of(logsource)
+        wanted = (*first_checks, *row.checks_of.get(kind.name, row.checks), *kind.checks)
+        known = [name for name in dict.fromkeys(wanted) if name in self.checks]
         return Guidance(
-            means_vi=rule.meaning_vi.strip() or row.vi,
-            means_en=rule.description or row.en,
-            checks=tuple(self._checks(rule, row, self.kind_of(logsource or rule.logsource))),
-            false_alarm_vi=rule.false_alarm_vi if own else row.false_alarm.vi,
-            false_alarm_en=("; ".join(rule.falsepositives) if own else "") or row.false_alarm.en,
-            playbook=rule.playbook or row.playbook,
-            row=OWN if own and rule.playbook and len(rule.checks) >= CHECKS else tag,
+            means_vi=row.vi,
+            means_en=row.en,
+            checks=tuple(self.checks[name] for name in known[:CHECKS]),
+            false_alarm_vi=row.false_alarm.vi,
+            false_alarm_en=row.false_alarm.en,
+            playbook=row.playbook,
+            row=tag if tag in self.rows else ANY,
         )
 
     def tag_of(self, tags: Sequence[str]) -> str:
@@ -72,12 +87,6 @@ class GuidanceTable:
         category, service = logsource.get("category", ""), logsource.get("service", "")
         found = self._kind_by_category.get(category) or self._kind_by_service.get(service)
         return found or self._kinds[ANY]
-
-    def _checks(self, rule: RuleFacts, row: Row, kind: Kind) -> Iterator[Check]:
-        """Three: the rule's own, the row's, the kind's."""
-        wanted = (*rule.checks, *row.checks_of.get(kind.name, row.checks), *kind.checks)
-        known = [name for name in dict.fromkeys(wanted) if name in self.checks]
-        return (self.checks[name] for name in known[:CHECKS])
 
     def faults(self, rule: RuleFacts, playbooks: Collection[str]) -> Iterator[str]:
         """What a rule says of itself and nobody can follow; the table's row stands in for it."""

@@ -32,4 +32,4 @@ class Guidance:
     false_alarm_vi: str
     false_alarm_en: str
     playbook: str  # its id, which is its file's name
-    row: str = ""  # a technique, a tactic, "any", or "rule" where the rule itself says it
+    row: str  # of the table, which says what the rule does not: a technique, a tactic, or "any"

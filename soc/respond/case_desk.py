@@ -99,14 +99,17 @@ class CaseDesk:
         detected_at: datetime | None = None,
         agency_id: str | None = None,
         system_id: str | None = None,
+        playbook_id: str = "",
         now: datetime,
     ) -> str:
         """Open a case from alerts (or none, for a report by telephone; then ``detected_at`` is needed). Returns its id.
 
         T0 is the earliest alert's ``created_at`` unless ``detected_at`` says otherwise. The three questions are not
         yet answered, so every obligation of NĐ 331/2026 art. 31.2.d runs. The agency and the system are those of the
-        weightiest alert unless they are named.
+        weightiest alert unless they are named. A playbook that is named begins at once.
         """
+        if playbook_id and playbook_id not in self.playbooks:
+            raise NotFound("playbook", playbook_id)
         with self.database.write(scope) as session:
             alerts = alerts_by_id(session, alert_ids)
             case = CaseRow(
@@ -127,7 +130,10 @@ class CaseDesk:
             t0 = case.detected_at.isoformat()
             acts.log(session, scope, case, "opened", case.title, {"t0": t0}, now=now)
             acts.take_alerts(session, scope, case, alerts, now)
-            return case.id
+            case_id = case.id
+        if playbook_id:
+            self._runs.start(scope, case_id, playbook_id, now=now)
+        return case_id
 
     def add_alerts(
         self, scope: Scope, case_id: str, alert_ids: Sequence[str], *, now: datetime
@@ -195,6 +201,10 @@ class CaseDesk:
 
     def playbook_choices(self) -> list[PlaybookChoice]:
         return [choice(playbook) for _, playbook in sorted(self.playbooks.items())]
+
+    def playbook_choice(self, playbook_id: str) -> PlaybookChoice | None:
+        found = self.playbooks.get(playbook_id)
+        return choice(found) if found else None
 
     def start_playbook(self, scope: Scope, case_id: str, playbook_id: str, *, now: datetime) -> str:
         """Begin a run; returns its id. Conflict when a run of it is not yet finished."""

@@ -6,7 +6,8 @@ received that neither arrived nor was named lost by the agent is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +28,8 @@ SILENT_AFTER = timedelta(minutes=5)  # an agent speaks at least once a minute
 STOPPED_AFTER = timedelta(seconds=60)  # a process writes its heartbeat every few seconds
 SKEWED_AFTER_SECONDS = 120.0
 MOST_ROWS = 200
+RuleStates = Callable[[Iterable[tuple[str, str]]], Sequence[str]]
+"""The recorded states of usable rules, given by id and path."""
 MOST_SAMPLES = 3
 SAMPLE_BYTES = 2000
 
@@ -98,7 +101,9 @@ class Health:
     streams: tuple[StreamView, ...]
     set_aside: tuple[SetAsideGroup, ...]
     store: StoreHealth
-    rules: Mapping[str, int]  # state to count
+    rules: Mapping[
+        str, int
+    ]  # recorded state (active, testing, off), or refused, cannot_match: to count
     rules_wrong: tuple[RuleStateRow, ...]  # refused, cannot_match
     outbox: Mapping[str, int]  # state to count
     outbox_open: tuple[OutboxRow, ...]  # waiting, sending, dead
@@ -120,17 +125,24 @@ class Health:
         return sum(agent.state in ("silent", "never") for agent in self.agents)
 
 
+def all_active(rules: Iterable[tuple[str, str]]) -> list[str]:
+    """For a desk without recorded decisions."""
+    return ["active" for _ in rules]
+
+
 class HealthDesk:
     """Reads what the processes and the doors wrote down; changes nothing."""
 
-    def __init__(self, database: Database, store: EventStore) -> None:
-        self.database, self.store = database, store
+    def __init__(
+        self, database: Database, store: EventStore, *, rule_states: RuleStates = all_active
+    ) -> None:
+        self.database, self.store, self.rule_states = database, store, rule_states
 
     def health(self, scope: Scope, *, now: datetime) -> Health:
         """Everything at once, within the scope where a thing belongs to an agency."""
         with self.database.session(scope) as session:
             agents = _agents(session, now)
-            states, wrong = _rules(session)
+            usable, states, wrong = _rules(session)
             counts, waiting = _outbox(session)
             return Health(
                 processes=_processes(session, now),
@@ -138,7 +150,7 @@ class HealthDesk:
                 streams=_streams(session, agents),
                 set_aside=_set_aside(session),
                 store=self.store.health(scope),
-                rules=states,
+                rules=states | Counter(self.rule_states(usable)),
                 rules_wrong=wrong,
                 outbox=counts,
                 outbox_open=waiting,
@@ -247,14 +259,17 @@ def _set_aside(session: Session) -> tuple[SetAsideGroup, ...]:
     return tuple(groups)
 
 
-def _rules(session: Session) -> tuple[dict[str, int], tuple[RuleStateRow, ...]]:
-    counted = select(RuleStateRow.state, func.count(RuleStateRow.rule_id)).group_by(
-        RuleStateRow.state
-    )
-    states = dict(session.execute(counted).all())
-    wrong = select(RuleStateRow).where(RuleStateRow.state != "active")
-    rows = session.scalars(wrong.order_by(RuleStateRow.state.desc(), RuleStateRow.path))
-    return states, tuple(rows.fetchmany(MOST_ROWS))
+def _rules(
+    session: Session,
+) -> tuple[list[tuple[str, str]], dict[str, int], tuple[RuleStateRow, ...]]:
+    """The usable rules by id and path; how many others there are of each state; and those."""
+    row = RuleStateRow
+    usable = select(row.rule_id, row.path).where(row.state == "active")
+    counted = select(row.state, func.count(row.rule_id)).where(row.state != "active")
+    states = dict(session.execute(counted.group_by(row.state)).all())
+    wrong = select(row).where(row.state != "active").order_by(row.state.desc(), row.path)
+    found = [(rule_id, path) for rule_id, path in session.execute(usable)]
+    return found, states, tuple(session.scalars(wrong).fetchmany(MOST_ROWS))
 
 
 def _outbox(session: Session) -> tuple[dict[str, int], tuple[OutboxRow, ...]]:

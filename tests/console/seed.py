@@ -15,7 +15,9 @@ from soc.access.desk import AccessDesk
 from soc.access.passwords import Passwords
 from soc.alert.join import Joiner
 from soc.console.parts import ConsoleParts
+from soc.detect.guidance import load_guidance
 from soc.model.event import Event, event_id, signal_id
+from soc.model.guidance import Guidance
 from soc.model.scope import Scope
 from soc.records.accounts import AccountRow
 from soc.records.agents import AgentRow, StreamRow
@@ -27,6 +29,7 @@ from soc.register.import_export import import_register
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
 from soc.respond.case_desk import CaseDesk
+from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
 from soc.respond.playbook_files import load_playbooks, plain
@@ -40,6 +43,8 @@ NOW = datetime(2026, 11, 24, 2, 42, tzinfo=UTC)  # 09:42 in Vietnam
 PROVINCE = Scope.province("seed")
 PASSWORD = "bon chu ngau nhien 2026"
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+GUIDANCE = load_guidance([Path(__file__).parents[2] / "rules"])
+PROCESS = {"category": "process_creation", "product": "windows"}
 QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\"'><img src=x onerror=alert(2)>"
 RULE_TEXT = """title: Shadow copies deleted
@@ -159,7 +164,13 @@ def rule_facts(rule_id: str) -> dict[str, Any] | None:
         "author": "SOC",
         "status": "test",
         "path": f"rules/windows/{rule_id}.yml",
+        "state": "testing" if rule_id == "r-enc" else "active",
     }
+
+
+def guide(rule_id: str) -> Guidance:
+    """What the shipped table says of this rule's technique."""
+    return GUIDANCE.row("t1490" if rule_id == "r-shadow" else "t1059.001", PROCESS)
 
 
 def background(store: EmbeddedStore, now: datetime) -> None:
@@ -276,9 +287,11 @@ def parts_over(home: Path, database: Database, store: EmbeddedStore) -> ConsoleP
         cases=CaseDesk(database, playbooks=plain(playbooks), reports=reports),
         reports=reports,
         hunt=HuntDesk(store),
+        checks=CheckDesk(store),
         health=HealthDesk(database, store),
         situation=SituationDesk(database),
         rules=dict,
+        guide=guide,
         access=AccessDesk(database, second_factor=False, passwords=QUICK),
     )
 

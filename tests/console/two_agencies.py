@@ -28,6 +28,7 @@ from soc.records.register import AgencyRow, SystemRow
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
 from soc.respond.case_desk import CaseDesk
+from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
 from soc.respond.playbook_files import load_playbooks, plain
@@ -150,6 +151,7 @@ class Site:
             cases=self.cases,
             reports=CaseReports(Forms()),
             hunt=HuntDesk(self.store),
+            checks=CheckDesk(self.store),
             health=HealthDesk(self.database, self.store),
             situation=SituationDesk(self.database),
             rules=dict,

@@ -22,6 +22,8 @@ from soc.console.view import render
 from soc.errors import NotFound
 from soc.model.alert import AlertStatus, Disposition
 from soc.model.event import Event
+from soc.model.guidance import Guidance
+from soc.respond.check_desk import Answer
 from soc.respond.triage import AlertDetail, AlertFilter, AlertPage
 
 router = APIRouter(prefix="/alerts", include_in_schema=False)
@@ -243,7 +245,11 @@ def _detail(parts: ConsoleParts, who: SignedIn, alert_id: str) -> dict[str, Any]
     detail = parts.triage.get(who.scope, alert_id)
     event = _event(parts, who, detail)
     fields = event.fields if event else detail.alert.row.fields
+    guidance = parts.guide(detail.alert.row.rule_id)
     return {
+        "guidance": guidance,
+        "answers": _answers(parts, who, detail, guidance, fields),
+        "playbook": parts.cases.playbook_choice(guidance.playbook) if guidance else None,
         "detail": detail,
         "alert": detail.alert.row,
         "view": detail.alert,
@@ -269,6 +275,25 @@ def _event(parts: ConsoleParts, who: SignedIn, detail: AlertDetail) -> Event | N
     if not detail.signals or not who.may("events.search"):
         return None
     return parts.store.find(who.scope, detail.signals[0].event_id)
+
+
+def _answers(
+    parts: ConsoleParts,
+    who: SignedIn,
+    detail: AlertDetail,
+    guidance: Guidance | None,
+    fields: Mapping[str, Any],
+) -> tuple[Answer, ...]:
+    """The three questions with what the events say; nothing for those who may not search."""
+    if guidance is None or not who.may("events.search"):
+        return ()
+    row = detail.alert.row
+    known = row.fields | dict(fields)
+    if row.host:
+        known.setdefault("host.name", row.host)
+    return parts.checks.answers(
+        who.scope, guidance.checks, known, first=row.first_seen_at, last=row.last_seen_at
+    )
 
 
 def _around(parts: ConsoleParts, who: SignedIn, detail: AlertDetail) -> list[dict[str, Any]]:

@@ -70,8 +70,12 @@ def open_case(
     detected: Annotated[str, Form(max_length=40)] = "",
     agency_id: Annotated[str, Form(max_length=40)] = "",
     system_id: Annotated[str, Form(max_length=40)] = "",
+    playbook_id: Annotated[str, Form(max_length=80)] = "",
 ) -> RedirectResponse:
-    """Open an incident from alerts, or from a report by telephone with the time of detection (local)."""
+    """Open an incident from alerts, or from a report by telephone with the time of detection (local).
+
+    With ``playbook_id`` that playbook begins at once.
+    """
     detected_at = _local_time(detected, parts.settings.zone) if detected else None
     case_id = parts.cases.open(
         who.scope,
@@ -80,9 +84,10 @@ def open_case(
         detected_at=detected_at,
         agency_id=agency_id or None,
         system_id=system_id or None,
+        playbook_id=playbook_id,
         now=parts.clock(),
     )
-    return toasts.back_to(_address(case_id), toasts.Toast("opened"))
+    return toasts.back_to(_address(case_id, "run" * bool(playbook_id)), toasts.Toast("opened"))
 
 
 @router.post("/cases/add", name="case_add_alerts")

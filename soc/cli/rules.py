@@ -14,6 +14,7 @@ from soc.cli import (
     rules_backfill,
     rules_convert,
     rules_forecast,
+    rules_guide,
     rules_ledger,
     rules_score,
     rules_tune,
@@ -29,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__, rich_markup_mode=None)
 app.command("backfill")(rules_backfill.command)
 app.command("convert")(rules_convert.command)
 app.command("forecast")(rules_forecast.command)
+app.command("guide")(rules_guide.command)
 app.command("ledger")(rules_ledger.command)
 app.command("score")(rules_score.command)
 app.command("tune")(rules_tune.command)
@@ -99,7 +101,7 @@ def check(
 ) -> None:
     """Say which rules are refused, with the place and what to do, and which can never match.
 
-    Exit code 1 if a rule was refused; a rule that cannot match is only named.
+    Exit code 1 if a rule was refused, or if its guidance cannot be followed; a rule that cannot match is only named.
 
     Example: soc rules check --rules rules/
     """
@@ -115,12 +117,18 @@ def check(
             _print_json({"cannot_match": asdict(idle)})
         else:
             typer.echo(f"{idle.path}: cannot match: {idle.reason}")
+    unguided = list(rules_guide.faults(pack, _folders(rules)))
+    for fault in unguided:
+        if json:
+            _print_json({"guidance": fault})
+        else:
+            typer.echo(fault)
     typer.echo(
         f"{len(pack.rules)} rules active, {len(pack.refused)} refused, "
         f"{len(pack.cannot_match)} cannot match",
         err=True,
     )
-    if pack.refused:
+    if pack.refused or unguided:
         raise typer.Exit(1)
 
 

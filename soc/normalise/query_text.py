@@ -21,7 +21,8 @@ def value_text(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    text = str(value).encode("utf-8", "replace").decode()  # lone surrogates as the stores keep them
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
 
 

@@ -44,6 +44,7 @@ PROVINCE = Scope.province("seed")
 PASSWORD = "bon chu ngau nhien 2026"
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 GUIDANCE = load_guidance([Path(__file__).parents[2] / "rules"])
+TECHNIQUES = {"r-shadow": "t1490", "r-rename": "t1486", "r-web": "t1190", "r-admin": "t1136"}
 PROCESS = {"category": "process_creation", "product": "windows"}
 QUICK = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\"'><img src=x onerror=alert(2)>"
@@ -170,7 +171,7 @@ def rule_facts(rule_id: str) -> dict[str, Any] | None:
 
 def guide(rule_id: str) -> Guidance:
     """What the shipped table says of this rule's technique."""
-    return GUIDANCE.row("t1490" if rule_id == "r-shadow" else "t1059.001", PROCESS)
+    return GUIDANCE.row(TECHNIQUES.get(rule_id, "t1059.001"), PROCESS)
 
 
 def background(store: EmbeddedStore, now: datetime) -> None:

@@ -10,6 +10,8 @@ import pytest
 import typer.testing
 
 from soc.cli.rules import app
+from soc.errors import NotFound
+from soc.shipped import folder
 from tests.detect.builders import ID, rule, write, write_rules
 
 
@@ -103,3 +105,49 @@ def test_convert_gives_queries_and_names_what_it_cannot(rules: Path) -> None:
     assert "field references" in said
     assert "bad.yml: bad: cannot be read" in said
     assert "user.name:root" in said
+
+
+def test_guide_says_what_people_are_told_in_both_languages() -> None:
+    path = folder("rules") / "windows" / "shadow-copies-deleted.yml"
+    code, said = run("guide", path)
+    assert code == 0
+    assert "Cô lập máy trước, hỏi sau." in said
+    assert "vssadmin, wmic or PowerShell deletes volume shadow copies" in said
+    assert "Tiến trình cha còn khởi chạy chương trình nào khác?" in said
+    assert "process.parent.entity_id:{process.parent.entity_id}" in said
+    assert "playbook     ransomware-on-server" in said
+
+
+def test_guide_as_json_is_one_rule_a_line(rules: Path) -> None:
+    """A rule without a tag falls to the row for any."""
+    code, said = run("guide", "--rules", rules, "--json")
+    (line,) = said.splitlines()
+    told = json.loads(line)
+    assert (code, told["row"], len(told["checks"])) == (0, "any", 3)
+    assert told["checks"][0]["before"] == "7d"
+    assert told["means_vi"]
+    assert told["false_alarm_en"]
+
+
+def test_guide_names_a_rule_that_is_not_there(rules: Path) -> None:
+    with pytest.raises(NotFound, match="soc rules list"):
+        run("guide", ID.format(9), "--rules", rules)
+
+
+def test_check_names_guidance_that_nobody_can_follow(tmp_path: Path) -> None:
+    """An unknown check and an unknown playbook, with the file; the rule itself is in use."""
+    custom = {"checks": ["unheard-of"], "playbook": "none-such"}
+    detection = {"admin": {"user.name": "root"}, "condition": "admin"}
+    write_rules(tmp_path, [rule(1, detection, custom=custom)])
+    code, said = run("check", "--rules", tmp_path)
+    assert code == 1
+    assert "rule_0000.yml: custom.checks: no check is named 'unheard-of'" in said
+    assert "there is no playbook 'none-such'" in said
+    assert "1 rules active, 0 refused" in said
+
+
+def test_check_names_a_bad_table_with_its_line(rules: Path) -> None:
+    write(rules, "guidance.yaml", "checks: {}\nkinds: []\n")
+    code, said = run("check", "--rules", rules)
+    assert code == 1
+    assert "guidance.yaml:1: rows: Field required" in said

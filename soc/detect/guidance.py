@@ -24,7 +24,7 @@ class GuidanceTable:
 
     def __init__(self, table: Table) -> None:
         self.checks: dict[str, Check] = {
-            name: Check(name, one.vi, one.en, one.query, one.before, one.after)
+            name: Check(name, one.vi, one.en, one.query, one.before, one.after, one.own)
             for name, one in table.checks.items()
         }
         self.rows: dict[str, Row] = {tag: row for row in table.rows for tag in row.of}

@@ -86,6 +86,7 @@ class CheckText(Said):
     query: Annotated[tuple[Query, ...], BeforeValidator(_queries), Field(min_length=1)]
     before: Span = NORMAL
     after: Span = NORMAL
+    own: bool = False
 
 
 class Kind(Strict):

@@ -11,7 +11,8 @@ class Check:
     """A question that stored events answer.
 
     ``queries`` are search texts with places for an event's fields, as ``{host.name}``; the first of which the event
-    fills every place is asked, over the time from ``before`` the alert's first event to ``after`` its last.
+    fills every place is asked, over the time from ``before`` the alert's first event to ``after`` its last. The
+    alert's own events count only where ``own`` is true.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Check:
     queries: tuple[str, ...]
     before: timedelta
     after: timedelta
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,13 @@ from typing import Any
 from soc.errors import SocError
 from soc.model.guidance import Check
 from soc.model.scope import Scope
-from soc.normalise.query_text import filled, unknown
+from soc.normalise.query_text import filled, unknown, value_text
 from soc.ports import EventStore
 
 PATIENCE = timedelta(seconds=3)  # for all questions of one alert together
 MOST_AT_ONCE = 6  # searches of all readers together; who comes later waits, and is told so
 LONGEST_QUERY = 8_000  # characters, as the search page takes
+MOST_OWN = 50  # ids of an alert's events in a query
 TICK = timedelta(microseconds=1)
 
 
@@ -52,9 +53,14 @@ class CheckDesk:
         *,
         first: datetime,
         last: datetime,
+        own: Sequence[str] = (),
     ) -> tuple[Answer, ...]:
-        """In the order of the checks. ``fields`` are the event's; ``first`` and ``last`` when the alert was seen."""
-        prepared = [_prepared(check, fields, first, last) for check in checks]
+        """In the order of the checks.
+
+        ``fields`` are the event's; ``first`` and ``last`` when the alert was seen; ``own`` the ids of its events, of
+        which the first fifty are left out of the answers.
+        """
+        prepared = [_prepared(check, fields, first, last, own) for check in checks]
         asked = {
             number: self._asking.submit(self._count, scope, answer)
             for number, answer in enumerate(prepared)
@@ -70,7 +76,9 @@ class CheckDesk:
         return self.store.count(scope, answer.query, start=answer.start, end=answer.end)
 
 
-def _prepared(check: Check, fields: Mapping[str, Any], first: datetime, last: datetime) -> Answer:
+def _prepared(
+    check: Check, fields: Mapping[str, Any], first: datetime, last: datetime, own: Sequence[str]
+) -> Answer:
     """The question with the event's values, not yet asked."""
     start, end = first - check.before, last + check.after
     end = end if check.after else first  # "before" does not count the alert's own events
@@ -79,11 +87,17 @@ def _prepared(check: Check, fields: Mapping[str, Any], first: datetime, last: da
     for query in check.queries:
         missing = unknown(query, fields)
         if not missing:
-            text = filled(query, fields)
+            text = filled(query, fields) + ("" if check.own else _without(own))
             too_long = len(text) > LONGEST_QUERY
             return Answer(check, start, end, "" if too_long else text, problem="long" * too_long)
         lacking = lacking or missing
     return Answer(check, start, end, problem="missing", detail=", ".join(lacking))
+
+
+def _without(own: Sequence[str]) -> str:
+    """So that "what else" does not count what the reader is looking at."""
+    ids = " OR ".join(map(value_text, own[:MOST_OWN]))
+    return f" AND NOT _id:({ids})" if ids else ""
 
 
 def _answered(answer: Answer, asked: Future[int]) -> Answer:

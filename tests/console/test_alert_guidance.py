@@ -48,14 +48,14 @@ def test_both_say_meaning_false_alarm_and_questions_in_the_readers_language(
 
 @pytest.mark.parametrize("address", BOTH)
 def test_an_answer_is_a_number_with_the_search_behind_it(app: FastAPI, address: str) -> None:
-    """The page behind the link finds as many events as the answer says."""
+    """Three of the four events are the alert's own; the page behind the link finds the other one."""
     client = signed_in(app, language="en")
     answers = asked(client.get(address).text)
     link, said = answers["Did the machine delete shadow copies or backups, or switch recovery off?"]
-    assert said == "4 events"
-    assert re.search(r"\b4\b", client.get(link).text)
-    assert client.get(link).status_code == 200
-    assert "start=" in link
+    assert said == "1 event"
+    found = client.get(link)
+    assert found.status_code == 200
+    assert "1 event" in found.text
 
 
 def test_a_question_that_finds_nothing_says_none(app: FastAPI) -> None:

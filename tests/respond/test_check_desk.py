@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -76,6 +77,23 @@ def test_nobody_counts_events_of_another_agency(store: EmbeddedStore):
     """The scope is the reader's, not the alert's."""
     (answer,) = asked(store, HOST, scope=Scope.of("so-khac"))
     assert answer.events == 3
+
+
+def test_the_alerts_own_events_are_left_out_save_where_the_question_is_how_often(
+    store: EmbeddedStore,
+):
+    """What else there is does not include what the reader is looking at."""
+    often = replace(HOST, own=True)
+    own = [event(number).id for number in (2, 3, 4)]
+    assert [one.events for one in asked(store, HOST, often, own=own)] == [7, 10]
+
+
+def test_an_alert_of_very_many_events_leaves_out_the_newest(store: EmbeddedStore):
+    """The query stays short enough for a link."""
+    own = [event(number).id for number in (1, *range(1000, 3000))]
+    (answer,) = asked(store, HOST, own=own)
+    assert answer.events == 9
+    assert len(answer.query) < LONGEST_QUERY / 3
 
 
 @pytest.mark.parametrize("value", ['"', "\\", "*", '" OR *:*', "a\x00b", "\ud800", "?", "("])

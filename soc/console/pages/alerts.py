@@ -292,7 +292,12 @@ def _answers(
     if row.host:
         known.setdefault("host.name", row.host)
     return parts.checks.answers(
-        who.scope, guidance.checks, known, first=row.first_seen_at, last=row.last_seen_at
+        who.scope,
+        guidance.checks,
+        known,
+        first=row.first_seen_at,
+        last=row.last_seen_at,
+        own=[signal.event_id for signal in detail.signals],
     )
 
 

@@ -1,8 +1,8 @@
 """``python -m soc.detect.compile --home PACKS [--mapping ecs] RULES...``: compile in a process of its own.
 
 pySigma needs some hundred megabytes for a few thousand rules; they return to the system when this process ends.
-Prints one JSON object: digest, active, refused, cannot_match. Exit code 0, 1 if some rules were refused (the others are
-compiled), or 2 for a folder that is not there.
+Prints one JSON object: digest, active, refused, cannot_match. Exit code 0, 3 if some rules were refused (the others are
+compiled), or 2 for a folder that is not there. (1 is Python's own, for an error that nobody foresaw.)
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import orjson
 from soc.detect.current import publish, states
 from soc.detect.packs import MAPPINGS, compile_pack
 from soc.errors import RuleError
+
+SOME_REFUSED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     publish(pack, given.home)
     sys.stdout.buffer.write(orjson.dumps(states(pack)) + b"\n")
-    return 1 if pack.refused else 0
+    return SOME_REFUSED if pack.refused else 0
 
 
 if __name__ == "__main__":

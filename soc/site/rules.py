@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from soc.detect.compile import SOME_REFUSED
 from soc.detect.current import load_current
 from soc.detect.packs import Pack
 from soc.errors import SettingsError
@@ -36,13 +37,13 @@ def compile_rules(settings: Settings) -> None:
     """Compile in a process of its own, so that what it loads is given back; bad rules are listed, not fatal.
 
     Raises:
-        SettingsError: a rule folder is missing.
+        SettingsError: a rule folder is missing, or the compiler failed as a whole.
     """
     command = [sys.executable, "-m", "soc.detect.compile", "--home", str(settings.packs_home)]
     done = subprocess.run(
         [*command, *map(str, rule_folders(settings))], stdout=subprocess.DEVNULL, check=False
     )
-    if done.returncode != 0:
+    if done.returncode not in (0, SOME_REFUSED):
         raise SettingsError(f"the rules were not compiled (exit code {done.returncode}); see above")
 
 

@@ -138,3 +138,11 @@ def test_an_unknown_playbook_opens_no_incident(own_site: Site) -> None:
     answer = send(client, "/cases", id=alert_of(own_site, "r-admin"), playbook_id="none-such")
     assert answer.status_code == 404
     assert own_site.parts.cases.cases(PROVINCE)[1] == before
+
+
+def test_programs_are_told_the_same(app: FastAPI) -> None:
+    told = signed_in(app).get(f"/api/v1/alerts/{SHADOW}").json()["guidance"]
+    assert told["means_vi"] == GUIDANCE.rows["t1490"].vi
+    assert told["playbook"] == "ransomware-on-server"
+    assert len(told["checks"]) == 3
+    assert "{host.name}" in told["checks"][0]["queries"][0]

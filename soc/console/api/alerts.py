@@ -74,8 +74,9 @@ def alerts(
 
 @router.get("/{alert_id}", name="api_alert")
 def alert(parts: Parts, who: Reader, alert_id: str) -> WholeAlert:
-    """One alert with its matches, its rule, what is similar and whom to call."""
-    return WholeAlert.of_detail(parts.triage.get(who.scope, alert_id))
+    """One alert with its matches, its rule and what it means, what is similar and whom to call."""
+    detail = parts.triage.get(who.scope, alert_id)
+    return WholeAlert.of_detail(detail, parts.guide(detail.alert.row.rule_id))
 
 
 @router.post("/acknowledge", name="api_alerts_acknowledge")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from soc.console.formats import raw_text
 from soc.model.event import Event
+from soc.model.guidance import Guidance
 from soc.records.batches import SignalRow
 from soc.records.cases import CaseLogRow, DocumentRow, ObligationRow, PlaybookStepRow
 from soc.records.outbox import OutboxRow
@@ -90,21 +91,48 @@ class Signal(Shape):
         return cls.model_validate(row)
 
 
+class Question(Shape):
+    """A question about an alert: queries with places for the event's fields, and the window around the alert."""
+
+    ask_vi: str
+    ask_en: str
+    queries: list[str]
+    before: timedelta
+    after: timedelta
+
+
+class Told(Shape):
+    """What the reader of an alert is told."""
+
+    means_vi: str
+    means_en: str
+    checks: list[Question]
+    false_alarm_vi: str
+    false_alarm_en: str
+    playbook: str
+
+    @classmethod
+    def of(cls, guidance: Guidance) -> Told:
+        return cls.model_validate(guidance)
+
+
 class WholeAlert(NamedAlert):
     """An alert with its signals, its rule, what is similar and whom to call."""
 
     matches: list[Signal] = []
     rule: dict[str, Any] = {}
+    guidance: Told | None = None
     similar: list[str] = []
     contact: dict[str, str] = {}
 
     @classmethod
-    def of_detail(cls, detail: AlertDetail) -> WholeAlert:
+    def of_detail(cls, detail: AlertDetail, guidance: Guidance | None) -> WholeAlert:
         named = NamedAlert.of(detail.alert)
         return cls(
             **named.model_dump(),
             matches=[Signal.of(row) for row in detail.signals],
             rule=dict(detail.rule),
+            guidance=Told.of(guidance) if guidance else None,
             similar=[view.row.id for view in detail.similar],
             contact=dict(detail.contact),
         )

@@ -25,6 +25,7 @@ from pydantic import (
 
 from soc.errors import PlaybookError
 from soc.model.case import CaseStatus
+from soc.normalise.yaml_text import refuse_deep
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,60}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -147,7 +148,9 @@ def load_playbook(path: Path) -> Playbook:
         PlaybookError: ``file:line: what is wrong``, one line for each mistake.
     """
     try:
-        loader = yaml.CSafeLoader(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        refuse_deep(text)
+        loader = yaml.CSafeLoader(text)
         try:
             node = loader.get_single_node()
             content = None if node is None else loader.construct_document(node)

@@ -261,3 +261,12 @@ def test_one_bad_playbook_does_not_keep_the_others(tmp_path):
     (tmp_path / "bad.yml").write_text("id: [", "utf-8")
     playbooks, refused = load_playbooks(tmp_path)
     assert (list(playbooks), len(refused)) == (["small"], 1)
+
+
+def test_a_playbook_nested_very_deep_is_refused_and_spares_the_others(tmp_path):
+    """Reading it must not take the process along."""
+    (tmp_path / "deep.yml").write_text("steps: " + "[" * 200_000)
+    found, refused = load_playbooks(tmp_path)
+    assert found == {}
+    assert "deep.yml:1:" in str(refused[0])
+    assert "nested over 200 deep" in str(refused[0])

@@ -32,6 +32,22 @@ class Settings(BaseSettings):
         description="Where reports to the national centre are posted; empty: the built-in fake one in the demo, "
         "else nothing is sent.",
     )
+    mail_host: str = Field(
+        "", description="SMTP server that bulletins are handed in at; empty: none is sent."
+    )
+    mail_port: int = Field(25, description="Its port.", ge=1, le=65_535)
+    mail_from: str = Field("", description="Sender's address of bulletins.")
+    mail_user: str = Field("", description="User at the mail server; empty: no sign-in.")
+    mail_password_file: Path | None = Field(
+        None, description="File that holds the user's password and nothing else."
+    )
+    mail_starttls: bool = Field(True, description="Demand an encrypted line to the mail server.")
+    centre_name: str = Field(
+        "Trung tâm giám sát an ninh mạng", description="The centre's name on bulletins."
+    )
+    portal_url: str = Field(
+        "", description="Address of this console as agencies reach it; it stands in bulletins."
+    )
     demo: bool = Field(
         False, description="Load the demo province and run the fake national centre."
     )

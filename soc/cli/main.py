@@ -23,6 +23,7 @@ VERBS = {
     "search": "Search the stored events.",
     "alerts": "List alerts.",
     "case": "Look at cases.",
+    "bulletin": "Bulletins to agencies: write, approve, follow up.",
     "report": "Make and show reports.",
     "national": "The link to the national centre.",
     "agencies": "Agencies in testing, and the decision to have their rules alert.",

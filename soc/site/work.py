@@ -21,12 +21,15 @@ from soc.detect.indicators.retro import RetroMatcher
 from soc.detect.indicators.warning_lists import WarningLists
 from soc.detect.packs import Pack
 from soc.detect.rule_states import CurrentRuleStates, StatedCorrelations, imported_rules
+from soc.errors import SettingsError
 from soc.model.event import Signal
 from soc.model.scope import Scope
 from soc.ports import EventStore
 from soc.receive.rows import insert_signals
 from soc.records.database import Database
 from soc.register.ownership import Ownership
+from soc.report.bulletins.desk import BulletinDesk
+from soc.report.bulletins.post import Post, Server
 from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
 from soc.respond.playbook_desk import release_expired_steps
@@ -52,6 +55,7 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     store = open_store(settings, writable=False)
     retro = retro_matcher(settings, database, store)
     backfill = backfill_of(settings, database, store)
+    post = post_of(settings, database)
     beat = keep_heartbeat(database, "work", lambda: cycle.heartbeat())
     cycle = WorkCycle(
         [
@@ -64,6 +68,8 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             Duty("old entries", timedelta(hours=1), correlator.prune),
             Duty("look back", timedelta(seconds=5), retro.work, apart=True),
             Duty("backfill", timedelta(seconds=2), backfill.work, apart=True),
+            Duty("reminders", timedelta(seconds=60), BulletinDesk(database).remind),
+            *([Duty("mail", timedelta(seconds=5), post.deliver_due, apart=True)] if post else []),
             Duty("reaper", timedelta(seconds=10), queue.reap),
             Duty("steps", timedelta(seconds=10), lambda now: release_expired_steps(database, now)),
             Duty("heartbeat", timedelta(seconds=5), beat),
@@ -98,6 +104,31 @@ def keeping(database: Database) -> Callable[[Sequence[Signal]], None]:
             insert_signals(session, signals)
 
     return keep
+
+
+def post_of(settings: Settings, database: Database) -> Post | None:
+    """Who sends the bulletins; None where no mail server is set."""
+    if not settings.mail_host:
+        return None
+    if not settings.mail_from:
+        raise SettingsError(
+            "SOC_MAIL_HOST is set, and SOC_MAIL_FROM is not: bulletins need a sender"
+        )
+    file = settings.mail_password_file
+    server = Server(
+        settings.mail_host,
+        settings.mail_port,
+        settings.mail_user,
+        file.read_text(encoding="utf-8").strip() if file else "",
+        settings.mail_starttls,
+    )
+    return Post(
+        database,
+        server,
+        sender=settings.mail_from,
+        centre=settings.centre_name,
+        portal=settings.portal_url,
+    )
 
 
 def retro_matcher(settings: Settings, database: Database, store: EventStore) -> RetroMatcher:

@@ -1,0 +1,1 @@
+"""Bulletins to agencies: written, approved by a second person, sent, answered."""

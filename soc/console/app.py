@@ -15,11 +15,11 @@ from soc.console.assets import HOME, Assets, HashedFiles
 from soc.console.deps import guard
 from soc.console.errors import answer_errors
 from soc.console.headers import SecurityHeaders
-from soc.console.pages import alerts, cases, collection, overview, search, sign_in
+from soc.console.pages import alerts, bulletins, cases, collection, overview, search, sign_in
 from soc.console.parts import ConsoleParts
 from soc.console.view import Views
 
-PAGES = (overview, alerts, cases, search, collection, sign_in)
+PAGES = (overview, alerts, cases, bulletins, search, collection, sign_in)
 APIS = (session_api, alerts_api, cases_api, events_api, health_api, register_api)
 DESCRIPTION = """
 Alerts, incidents, events, health and register of the province's security operations centre.

@@ -14,6 +14,7 @@ from soc.detect.explain import Explanation
 from soc.model.guidance import Guidance
 from soc.ports import EventStore
 from soc.records.database import Database
+from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
 from soc.respond.case_desk import CaseDesk
 from soc.respond.check_desk import CheckDesk
@@ -61,6 +62,7 @@ class ConsoleParts:
     situation: SituationDesk
     rules: RuleFactsById
     access: AccessDesk
+    bulletins: BulletinDesk
     explain: Explain = no_explanation
     guide: Guide = no_guidance
     clock: Callable[[], datetime] = utc_now

@@ -20,6 +20,7 @@ from soc.detect.rule_states import CurrentRuleStates
 from soc.errors import SocError
 from soc.ports import EventStore
 from soc.records.database import Database
+from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
 from soc.respond.case_desk import CaseDesk
@@ -76,6 +77,9 @@ def console_parts(settings: Settings, database: Database, store: EventStore) -> 
         rules=rules.all,
         explain=rules.explain,
         guide=rules.guide,
+        bulletins=BulletinDesk(
+            database, domain=settings.mail_from.rpartition("@")[2] or "soc.invalid"
+        ),
         access=AccessDesk(database, second_factor=second_factor_needed(settings.host)),
     )
 

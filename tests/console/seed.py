@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from soc.access.passwords import Passwords
 from soc.alert.join import Joiner
 from soc.console.parts import ConsoleParts
 from soc.detect.guidance import load_guidance
+from soc.model.bulletin import Answer, Audience, Bulletin, BulletinKind
 from soc.model.event import Event, event_id, signal_id
 from soc.model.guidance import Guidance
+from soc.model.indicator import Tlp
 from soc.model.scope import Scope
 from soc.records.accounts import AccountRow
 from soc.records.agents import AgentRow, StreamRow
@@ -26,6 +28,7 @@ from soc.records.database import Database
 from soc.records.jobs import HeartbeatRow, RuleStateRow
 from soc.register.files import DEMO, load
 from soc.register.import_export import import_register
+from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
 from soc.respond.case_desk import CaseDesk
@@ -294,6 +297,7 @@ def parts_over(home: Path, database: Database, store: EmbeddedStore) -> ConsoleP
         rules=dict,
         guide=guide,
         access=AccessDesk(database, second_factor=False, passwords=QUICK),
+        bulletins=BulletinDesk(database),
     )
 
 
@@ -309,6 +313,7 @@ def make_site(home: Path, *, now: datetime | None = None) -> str:
     with database.write(PROVINCE) as session:
         session.add_all(health_rows(at))
     case_id = incident(parts_over(home, database, store), at)
+    bulletin(BulletinDesk(database), at)
     store.close()
     database.close()
     return case_id
@@ -354,6 +359,31 @@ def incident(parts: ConsoleParts, now: datetime) -> str:
     desk.begin_step(scope, run, "is_it", now=now)
     desk.note(scope, case_id, "Đã báo Đội trưởng qua điện thoại.", now=now)
     return case_id
+
+
+def bulletin(desk: BulletinDesk, now: datetime) -> None:
+    """One that went to everybody, with some answers; and a draft."""
+    sent = Bulletin(
+        BulletinKind.VULNERABILITY, "Lỗ hổng thực thi mã từ xa trên máy chủ thư", Tlp.AMBER,
+        "Lỗ hổng cho phép chiếm quyền máy chủ thư từ Internet. Cần cập nhật trước hạn.",
+        ("Cập nhật lên bản mới nhất.", "Rà tài khoản lạ tạo sau 01/11."), Audience(everybody=True),
+        due_on=(now + timedelta(days=3)).date(), severity="critical", cves=("CVE-2026-12345",),
+        products=("Máy chủ thư Y, bản ≤ 9.1",), body=HOSTILE, indicators=("203.0.113.7",),
+    )  # fmt: skip
+    writer, approver = Scope.province("quan"), Scope.province("minh")
+    key = desk.write(writer, sent, now - timedelta(days=1))
+    desk.submit(writer, key, now - timedelta(days=1))
+    desk.approve(approver, key, now - timedelta(hours=23))
+    answers = (Answer.FIXED, Answer.NEEDS_HELP, Answer.NOT_AFFECTED, None)
+    recipients = desk.standing(approver, key).recipients
+    for number, one in enumerate(recipients[:120]):
+        desk.answer(
+            writer, key, one.agency_id, answers[number % 4], now, note=HOSTILE * (number == 0)
+        )
+    draft = replace(
+        sent, kind=BulletinKind.PHISHING, title="Lừa đảo giả mạo thuế điện tử", tlp=Tlp.GREEN
+    )
+    desk.submit(writer, desk.write(writer, draft, now), now)
 
 
 def wanted_of(text: str) -> Any:

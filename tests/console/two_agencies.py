@@ -16,7 +16,9 @@ from soc.access.passwords import Passwords
 from soc.access.sessions import open_session
 from soc.console.app import create_app
 from soc.console.parts import ConsoleParts
+from soc.model.bulletin import Audience, Bulletin, BulletinKind
 from soc.model.event import Event, event_id
+from soc.model.indicator import Tlp
 from soc.model.scope import Scope
 from soc.records.accounts import AccountRow
 from soc.records.agents import AgentRow, StreamRow
@@ -25,6 +27,7 @@ from soc.records.batches import SetAsideRow
 from soc.records.cases import DocumentRow
 from soc.records.database import Database
 from soc.records.register import AgencyRow, SystemRow
+from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
 from soc.respond.case_desk import CaseDesk
@@ -70,6 +73,7 @@ class Site:
             self.database, playbooks=plain(playbooks), reports=CaseReports(Forms())
         )
         self.playbook_id = next(iter(playbooks))
+        self.bulletins = BulletinDesk(self.database)
         self.app = self._app()
         self._numbers = count(1)
         self._make_agencies()
@@ -128,9 +132,25 @@ class Site:
             "step_id": found.runs[0].steps[0].step_id,
             "obligation_id": found.obligations[0].id,
         }
+        made |= {
+            "bulletin_id": self._bulletin(agency_id, secret),
+            "agency_id": agency_id or "nobody",
+        }
         event = _event(number, agency_id, secret)
         self.store.append(EVERYBODY, [event])
         return made | {"event_id": event.id}
+
+    def _bulletin(self, agency_id: str | None, secret: str) -> str:
+        """One that went to the agency; a draft, where there is none."""
+        bulletin = Bulletin(
+            BulletinKind.ADVISORY, secret, Tlp.AMBER, f"{secret} in a summary", (secret,),
+            Audience(everybody=agency_id is None, agencies=(agency_id,) if agency_id else ()),
+        )  # fmt: skip
+        key = self.bulletins.write(EVERYBODY, bulletin, NOW)
+        if agency_id is not None:
+            self.bulletins.submit(EVERYBODY, key, NOW)
+            self.bulletins.approve(Scope.province("another"), key, NOW)
+        return key
 
     def _make_agencies(self) -> None:
         with self.database.write(EVERYBODY) as session:
@@ -156,6 +176,7 @@ class Site:
             situation=SituationDesk(self.database),
             rules=dict,
             access=self.access,
+            bulletins=self.bulletins,
             clock=lambda: NOW,
         )
         return create_app(parts)

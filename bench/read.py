@@ -25,6 +25,9 @@ FOLDERS = ("evtx-attack-samples", "evtx-to-mitre", "sigma-regression")
 SOURCES = (
     *("windows_xml", "linux_audit", "syslog", "journal"),
     *("web_access", "fortigate", "suricata"),
+    *("palo_alto", "cisco_asa", "cisco_ios", "iptables", "check_point", "sophos"),
+    *("sonicwall", "juniper_srx", "netscreen", "huawei_usg", "mikrotik", "pfsense", "f5_bigip"),
+    *("modsecurity", "unparsed"),
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes
 

@@ -15,6 +15,8 @@ from soc.collect.contract import Source
 from soc.errors import RecordError
 from soc.model.event import Event, Fields, RawRecord, Scalar
 from soc.normalise.addresses import ip_address, port_number
+from soc.normalise.network_words import count
+from soc.normalise.pairs import quoted_pairs
 from soc.normalise.timestamps import from_epoch_microseconds, from_iso
 
 SOURCE = Source(
@@ -24,7 +26,6 @@ SOURCE = Source(
     reference="FortiOS Log Message Reference: 'Log field format', 'Sample logs by log type'",
     namespaces=("fortinet",),
 )
-PAIR = re.compile(r'([A-Za-z_][\w.-]{0,63})=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 START = re.compile(
     r"(?:<\d{1,3}>)?.{0,200}?(?=\b(?:date=\d{4}-|logver=|timestamp=\d|devname=|eventtime=\d))",
     re.DOTALL,
@@ -32,7 +33,6 @@ START = re.compile(
 CLAIM = re.compile(
     rb"\b(?:devid=\"?F|logid=\"?\d{8,10}\"? |type=\"?(?:traffic|utm|event)\"? subtype=)"
 )
-MOST_PAIRS = 500
 PROTOCOLS = MappingProxyType(
     {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "ipv6-icmp"}
 )
@@ -108,7 +108,18 @@ SEVERITY = MappingProxyType(
     dict.fromkeys(("emergency", "alert", "critical"), 1)
     | {"error": 2, "high": 2, "warning": 3, "medium": 3, "notice": 4, "low": 4, "information": 5}
 )
-GREATEST = 2**63 - 1
+LISTS = frozenset({"dns.resolved_ip", "email.to.address"})
+As = Callable[[str], Scalar | None] | None
+KNOWN: dict[str, tuple[str, As]] = {
+    name: (ours, as_type)
+    for names, as_type in (
+        (NAMES, None),
+        (COUNTS, count),
+        (PORTS, port_number),
+        (ADDRESSES, ip_address),
+    )
+    for name, ours in names.items()
+}
 GONE = frozenset({"date", "time", "tz", "eventtime", "action", "proto"})  # other fields say it
 FROM = re.compile(
     r"\(([0-9A-Fa-f:.]{3,45})\)"
@@ -117,7 +128,7 @@ FROM = re.compile(
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes look like a FortiGate's line."""
-    return CLAIM.search(raw[:1_500]) is not None and b"=" in raw[:200]
+    return b"=" in raw[:200] and b"type=" in raw[:1_500] and CLAIM.search(raw[:1_500]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:
@@ -128,7 +139,8 @@ def read(record: RawRecord) -> Iterator[Event]:
     """
     line = record.raw.decode("utf-8", errors="replace").strip("\r\n\x00 \ufeff")
     start = START.match(line)
-    said = dict(_pairs(line[start.end() :] if start else line))
+    pairs = quoted_pairs(line, start.end() if start else 0)
+    said = {name.lower(): value for name, value in pairs.items()}
     if "type" not in said:
         reason = "no FortiGate line: key=value pairs with type= are expected"
         raise RecordError(reason, source=SOURCE.name, raw=record.raw)
@@ -155,16 +167,6 @@ def read(record: RawRecord) -> Iterator[Event]:
     yield Event(source=SOURCE.name, observed_at=observed_at, fields=fields, raw=record.raw)
 
 
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    for number, found in enumerate(PAIR.finditer(text)):
-        if number >= MOST_PAIRS:
-            return
-        name, value = found.groups()
-        if value[:1] == '"':
-            value = re.sub(r"\\(.)", r"\1", value[1:-1])
-        yield name.lower(), value
-
-
 def _time(said: Mapping[str, str], zone: str) -> datetime:
     written = said.get("eventtime", "")
     if written.isascii() and written.isdecimal() and 10 <= len(written) <= 19:
@@ -178,34 +180,14 @@ def _time(said: Mapping[str, str], zone: str) -> datetime:
 
 def _add(fields: Fields, name: str, value: str) -> None:
     """One pair under its ECS name; what does not fit there, and all else, under the vendor's."""
-    for table, as_type in _TYPED:
-        if name in table:
-            typed = as_type(value)
-            if typed is not None:
-                fields.setdefault(
-                    table[name], [typed] if table[name] == "dns.resolved_ip" else typed
-                )
-                return
-    if name in NAMES:
-        ours = NAMES[name]
-        fields.setdefault(ours, [value] if ours.endswith("email.to.address") else value)
-    else:
-        fields[f"fortinet.firewall.{name}"] = value
-
-
-def _count(value: str) -> int | None:
-    return (
-        min(int(value), GREATEST)
-        if value.isascii() and value.isdecimal() and len(value) < 25
-        else None
-    )
-
-
-_TYPED: tuple[tuple[Mapping[str, str], Callable[[str], Scalar | None]], ...] = (
-    (ADDRESSES, ip_address),
-    (PORTS, port_number),
-    (COUNTS, _count),
-)
+    known = KNOWN.get(name)
+    if known is not None:
+        ours, as_type = known
+        typed = value if as_type is None else as_type(value)
+        if typed is not None:
+            fields.setdefault(ours, [typed] if ours in LISTS else typed)
+            return
+    fields[f"fortinet.firewall.{name}"] = value
 
 
 def _classify(fields: Fields, said: Mapping[str, str]) -> None:

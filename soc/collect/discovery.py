@@ -2,7 +2,8 @@
 
 A reader is a module of ``collectors.sources`` with ``SOURCE`` and ``read``. To find the reader of a record whose
 source is "auto", a module may have ``claims(raw) -> bool``: whether the bytes look like its own. The first claim in
-the order of ``Source.name`` wins, but a module that says ``CLAIMS_LAST = True`` is asked after the others.
+the order of ``Source.name`` wins, but a module that says ``CLAIMS_LAST = True`` is asked after the others, and one that
+says ``CLAIMS_THE_REST = True`` after those.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from soc.collect.contract import Reader
 from soc.errors import RecordError
@@ -35,8 +36,13 @@ def _claims() -> tuple[tuple[str, Claims], ...]:
     """Reader names with their ``claims``, in the order of asking."""
     modules = [importlib.import_module(name) for name in _module_names()]
     claiming = [module for module in modules if hasattr(module, "claims")]
-    claiming.sort(key=lambda module: (getattr(module, "CLAIMS_LAST", False), module.SOURCE.name))
+    claiming.sort(key=_turn)
     return tuple((module.SOURCE.name, module.claims) for module in claiming)
+
+
+def _turn(module: ModuleType) -> tuple[bool, bool, str]:
+    rest, last = getattr(module, "CLAIMS_THE_REST", False), getattr(module, "CLAIMS_LAST", False)
+    return rest, last, module.SOURCE.name
 
 
 def _module_names() -> list[str]:

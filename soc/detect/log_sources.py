@@ -127,6 +127,16 @@ OTHER_FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "fortigate": FORTIGATE_FIELDS,
     }
 )
+MODULES_OF: Mapping[str, Values] = MappingProxyType(
+    {  # SigmaHQ's names of products to the readers that bring them
+        "cisco": ("cisco_ios", "cisco_asa"),
+        "fortios": "fortigate",
+        "huawei": "huawei_usg",
+        "juniper": ("juniper_srx", "netscreen"),
+    }
+)
+SERVICES_OF_DEVICES = frozenset({"aaa", "bgp", "ldp", "sslvpnd", "syslog"})
+"""Services whose words stand in any message of the device."""
 KEPT_AS_TEXT = frozenset(
     {  # ECS holds a reading of these (domain split off, "-" left out); rules are written for Windows' own text
         *("User", "Initiated", "Protocol", "WorkstationName", "ServiceName", "Application"),
@@ -274,6 +284,8 @@ def _linux(category: str | None, service: str | None) -> Mapping[str, Values] | 
 def _other(
     product: str | None, category: str | None, service: str | None
 ) -> Mapping[str, Values] | None:
+    if service in SERVICES_OF_DEVICES and (modules := MODULES_OF.get(product or "")):
+        return {"event.module": modules}
     if product is None and service is None:
         return ANY_CATEGORY.get(category or "")
     if product and service:

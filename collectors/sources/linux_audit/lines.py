@@ -8,7 +8,7 @@ from typing import NamedTuple
 LINE = re.compile(
     r"(?:node=(\S+) )?type=(\S+) msg=audit\((\d{1,12}\.\d{1,9}):(\d{1,20})\): ?(.*)", re.DOTALL
 )
-PAIR = re.compile(r"([A-Za-z][\w-]*(?:\[\d{1,5}\])?)=(?:\"([^\"]*)\"|(\S*))")
+PAIR = re.compile(r"(?<![\w-])([A-Za-z][\w-]*+(?:\[\d{1,5}\])?)=(?:\"([^\"]*)\"|(\S*))")
 NESTED = re.compile(r"(?:^|\s)msg='(.*)'", re.DOTALL)
 HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 ARGUMENT = re.compile(r"a(\d{1,6})(?:\[(\d{1,5})\])?")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -15,6 +16,8 @@ from soc.errors import BatchError, BatchTooLarge
 from soc.model.event import EPOCH
 from soc.receive.streams import Loss, runs
 from soc.records.agents import AgentRow
+
+MICROSECOND = timedelta(microseconds=1)
 
 MAGIC = b"SOCB"
 VERSION = 1
@@ -91,6 +94,7 @@ class Batch:
         return from_epoch_microseconds(self.header.sent_at)
 
 
+@lru_cache(maxsize=4_096)  # the records of one look of an input share it
 def from_epoch_microseconds(number: int) -> datetime | None:
     """Aware UTC, or None for a number outside the years 1 to 9999.
 
@@ -104,7 +108,8 @@ def from_epoch_microseconds(number: int) -> datetime | None:
 
 
 def to_epoch_microseconds(moment: datetime) -> int:
-    return (moment.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+    """Of an aware time."""
+    return (moment - EPOCH) // MICROSECOND
 
 
 def batch_id(agent_id: str, header: Header, batch: Batch) -> str:

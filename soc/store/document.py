@@ -45,6 +45,7 @@ MARK = "\x01"
 a text, no pattern and no count of values finds them. The mark keeps the order of the texts."""
 MICROSECOND = timedelta(microseconds=1)
 I64 = 2**63
+LOW_64 = 2**64 - 1
 HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -152,7 +153,8 @@ def tie_of(event_id: str) -> int:
     7
     """
     if HEX_ID.fullmatch(event_id):
-        return int(event_id[:16], 16) ^ int(event_id[16:], 16)
+        whole = int(event_id, 16)
+        return (whole >> 64) ^ (whole & LOW_64)
     return int.from_bytes(
         hashlib.blake2b(event_id.encode("utf-8", "replace"), digest_size=8).digest()
     )
@@ -252,8 +254,9 @@ def encode(event: Event, holds: Iterable[str] = ()) -> tantivy.Document:
     document = tantivy.Document()
     document.add_text("id", event.id)
     document.add_unsigned("tie", tie_of(event.id))
-    document.add_integer("observed_at", microseconds(event.observed_at))
-    document.add_integer("received_at", microseconds(event.received_at))
+    observed_at, received_at = microseconds(event.observed_at), microseconds(event.received_at)
+    document.add_integer("observed_at", observed_at)
+    document.add_integer("received_at", received_at)
     if event.agency_id is not None:
         document.add_text("agency", event.agency_id)
     document.add_json("x", page.x)
@@ -263,7 +266,7 @@ def encode(event: Event, holds: Iterable[str] = ()) -> tantivy.Document:
         document.add_text("text", f" {BREAK} ".join(page.words))
     for hold in holds:
         document.add_text("hold", hold)
-    document.add_bytes("doc", pack(event, fields))
+    document.add_bytes("doc", _packed(event, fields, observed_at, received_at))
     return document
 
 
@@ -279,11 +282,15 @@ def _put_stamps(page: _Page, event: Event) -> None:
 
 def pack(event: Event, fields: Fields) -> bytes:
     """The stored form: length of the JSON (4 bytes, big endian), the JSON, the raw bytes."""
+    return _packed(event, fields, microseconds(event.observed_at), microseconds(event.received_at))
+
+
+def _packed(event: Event, fields: Fields, observed_at: int, received_at: int) -> bytes:
     head = orjson.dumps(
         (
             event.id,
-            microseconds(event.observed_at),
-            microseconds(event.received_at),
+            observed_at,
+            received_at,
             event.source,
             event.agency_id,
             event.system_id,

@@ -61,7 +61,7 @@ def preview(
 ) -> None:
     """Write the exact mail that an agency will get, its letter and its CSAF document.
 
-    Example: soc bulletin preview BT-2026-0001 --out /tmp/xem
+    Example: soc bulletin preview BT-2026-0001 --out xem
     """
     from soc.cli.opening import operator
     from soc.model.bulletin import MailKind

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +18,6 @@ from collectors.flow_export.messages import (
     records,
     sets,
 )
-
-CORPUS = os.environ.get("SOC_CORPUS")
 
 
 def ipfix(*parts: bytes) -> bytes:
@@ -82,11 +78,10 @@ def test_any_bytes_end_in_records_or_a_refusal(datagram: bytes):
         return
 
 
-@pytest.mark.skipif(not CORPUS, reason="SOC_CORPUS names no folder")
-def test_the_packets_of_vendors_are_read():
+def test_the_packets_of_vendors_are_read(corpus: Path):
     """Every NetFlow v9 and IPFIX sample but those made to be invalid is read to its end."""
     refused, parts = [], 0
-    for path in sorted((Path(CORPUS or "") / "netflow-samples/spec/codecs").glob("*_test_*.dat")):
+    for path in sorted((corpus / "netflow-samples/spec/codecs").glob("*_test_*.dat")):
         datagram = path.read_bytes()
         try:
             parts += len(list(sets(datagram, read_head(datagram))))

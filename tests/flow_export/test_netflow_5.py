@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from collectors.flow_export.messages import ExportError
 from collectors.flow_export.netflow_5 import GREATEST_COUNT, read_datagram
 
-CORPUS = os.environ.get("SOC_CORPUS")
 ONE_FLOW = (
     bytes([10, 1, 2, 3, 192, 0, 2, 9, 10, 1, 2, 1])
     + struct.pack("!HHIIII", 3, 4, 5, 600, 1_000, 2_000)
@@ -55,10 +53,9 @@ def test_any_bytes_end_in_flows_or_a_refusal(datagram: bytes):
         return
 
 
-@pytest.mark.skipif(not CORPUS, reason="SOC_CORPUS names no folder")
-def test_the_packet_of_a_router_is_read():
+def test_the_packet_of_a_router_is_read(corpus: Path):
     """The flows of a real export are an SSH session's two sides; they began 1 ms before uptime 0, so it wraps."""
-    path = Path(CORPUS or "") / "netflow-samples/spec/codecs/netflow5.dat"
+    path = corpus / "netflow-samples/spec/codecs/netflow5.dat"
     read = read_datagram(path.read_bytes())
     there, back = read.flows
     assert (there.destination_port, back.source_port, there.protocol) == (22, 22, 6)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from soc.normalise.community_id import community_id
 
-CORPUS = os.environ.get("SOC_CORPUS")
 
-
-@pytest.mark.skipif(not CORPUS, reason="SOC_CORPUS names no folder")
 @pytest.mark.parametrize(("name", "seed"), [("deflt", 0), ("seed1", 1)])
-def test_every_flow_of_the_baseline_has_its_published_identifier(name: str, seed: int):
+def test_every_flow_of_the_baseline_has_its_published_identifier(
+    corpus: Path, name: str, seed: int
+):
     """The reference implementation and this one agree on each tuple, with and without a seed."""
-    path = Path(CORPUS or "") / "community-id" / "baseline" / f"baseline_{name}.json"
+    path = corpus / "community-id" / "baseline" / f"baseline_{name}.json"
     flows = json.loads(path.read_text(encoding="utf-8"))
     assert len(flows) > 20
     for flow in flows:

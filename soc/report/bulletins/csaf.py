@@ -60,9 +60,13 @@ def to_csaf(
             {"category": "general", "text": "\n".join(bulletin.actions), "title": "Việc cần làm"}
         )
         return {"document": document}
+    return {"document": document, **_affected(bulletin)}
+
+
+def _affected(bulletin: Bulletin) -> dict[str, Any]:
+    """The products, and each CVE as a vulnerability of all of them."""
     products = {f"SP-{place:04}": name for place, name in enumerate(bulletin.products, 1)}
     return {
-        "document": document,
         "product_tree": {
             "full_product_names": [
                 {"name": name, "product_id": key} for key, name in products.items()

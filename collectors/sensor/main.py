@@ -1,20 +1,21 @@
-"""The command ``soc-sensor``: reads packet captures and prints flows as JSON lines."""
+"""The command ``soc-sensor``: packets in, records as JSON lines out."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, Any
 
-from collectors.sensor.flows import FlowTable, Seen
+import orjson
 
-if TYPE_CHECKING:
-    from scapy.packet import Packet
+from collectors.sensor.capture import open_capture
+from collectors.sensor.errors import CaptureError
+from collectors.sensor.sensor import Sensor
 
-DONE, FOUND, WRONG = 0, 1, 2
+DONE, WRONG = 0, 2
+WRITE_AT = 1 << 16  # bytes of output kept back
 
 
 def main() -> None:
@@ -23,68 +24,65 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Print the flows of each file; 0 done, 2 a file cannot be read."""
+    """Print the records of each file; 0 done, 2 a file cannot be read."""
+    asked = _parser().parse_args(arguments)
+    lines = Lines(sys.stdout.buffer)
+    try:
+        return max(read_file(path, lines, http_headers=asked.http_headers) for path in asked.files)
+    except BrokenPipeError:  # who reads our output has seen enough
+        sys.stderr.close()
+        return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "soc-sensor",
-        description="Reads packet captures and prints their flows as JSON lines with ECS names.",
+        description="Reads packet captures and prints what they say as JSON lines with ECS names: flows, DNS, HTTP, "
+        "TLS, SSH, QUIC, mail, FTP, DHCP, Kerberos, SMB, LDAP, RDP.",
         epilog="example: soc-sensor trace.pcap | head",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.pcap")
-    asked = parser.parse_args(arguments)
-    return max(_print_flows(path) for path in asked.files)
+    parser.add_argument("--http-headers", action="store_true", help="keep every header of HTTP")
+    return parser
 
 
-def _print_flows(path: Path) -> int:
-    from scapy.error import Scapy_Exception
+class Lines:
+    """Records as JSON lines, written in blocks."""
 
-    table = FlowTable()
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._held = bytearray()
+
+    def say(self, record: dict[str, Any]) -> None:
+        self._held += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        if len(self._held) >= WRITE_AT:
+            self.flush()
+
+    def flush(self) -> None:
+        self._out.write(self._held)
+        self._out.flush()
+        self._held.clear()
+
+
+def read_file(path: Path, lines: Lines, *, http_headers: bool = False) -> int:
+    """Print the records of one capture. A file that is cut off gives what comes before, and is named."""
+    sensor = Sensor(lines.say, http_headers=http_headers)
+    problem = ""
+    gc.freeze()
     try:
-        for seen in packets(path):
-            if ended := table.take(seen):
-                print(json.dumps(ended.to_record()))
-    except (OSError, EOFError, Scapy_Exception) as error:
-        print(f"soc-sensor: {path} cannot be read: {error}", file=sys.stderr)
-        return WRONG
-    for flow in table.rest():
-        print(json.dumps(flow.to_record()))
-    return DONE
-
-
-def packets(path: Path) -> Iterator[Seen]:
-    """The IP packets of a capture, in the order of the file.
-
-    Raises:
-        OSError, EOFError, Scapy_Exception: no file, or no capture.
-    """
-    import scapy.layers.l2  # noqa: F401 - teaches scapy to read Ethernet
-    from scapy.layers.inet import IP
-    from scapy.layers.inet6 import IPv6
-    from scapy.utils import PcapReader
-
-    with PcapReader(str(path)) as reader:
-        for packet in reader:
-            if packet.haslayer(IP):
-                yield _seen(packet, packet[IP], int(packet[IP].proto), int(packet[IP].len or 0))
-            elif packet.haslayer(IPv6):
-                size = int(packet[IPv6].plen or 0) + 40
-                yield _seen(packet, packet[IPv6], int(packet[IPv6].nh), size)
-
-
-def _seen(packet: Packet, internet: Packet, protocol: int, size_bytes: int) -> Seen:
-    from scapy.layers.inet import TCP, UDP
-
-    layer = next((packet[kind] for kind in (TCP, UDP) if packet.haslayer(kind)), None)
-    if layer is not None:
-        protocol = 6 if isinstance(layer, TCP) else 17
-    return Seen(
-        time=float(packet.time),
-        source=internet.src,
-        destination=internet.dst,
-        source_port=None if layer is None else int(layer.sport),
-        destination_port=None if layer is None else int(layer.dport),
-        protocol=protocol,
-        size_bytes=size_bytes or len(internet),
-    )
+        capture = open_capture(path)
+        take = sensor.take
+        for time, link, data, length in capture.packets():
+            take(time, link, data, length)
+    except (OSError, CaptureError) as error:
+        problem = str(error)
+    sensor.finish()
+    if sensor.packets:
+        lines.say(sensor.counts() | {"file.path": str(path)})
+    lines.flush()
+    if problem:
+        print(f"soc-sensor: {path} cannot be read: {problem}", file=sys.stderr)
+    return WRONG if problem else DONE
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""One file, one protocol: bytes of a conversation in, records out."""

@@ -48,12 +48,12 @@ def elements(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def number(content: bytes) -> int:
-    """An INTEGER or ENUMERATED.
+    """An INTEGER or ENUMERATED; of one that needs more than 64 bits, which these protocols have not, the first 64.
 
     >>> number(b"\\xff")
     -1
     """
-    return int.from_bytes(content[:16], "big", signed=True)
+    return int.from_bytes(content[:8], "big", signed=True)
 
 
 def inner(content: bytes) -> bytes:

@@ -423,6 +423,8 @@ TEREDO_STARTS = frozenset({b"\0", *(bytes((one,)) for one in range(0x60, 0x70))}
 
 def _inner_of_udp(data: bytes, at: int, end: int) -> tuple[decode.Frame | None, str]:
     """The packet inside a UDP datagram, if it is a tunnel; its outer packets are a flow of their own."""
+    if at + 8 > end:
+        return None, ""
     port = data[at + 2] << 8 | data[at + 3]
     if port in (VXLAN, VXLAN_LINUX):
         return decode.vxlan(data, at + 8, end), "vxlan"

@@ -44,6 +44,9 @@ class CaptureFile:
         self.dropped = 0
         self._drops: dict[int, int] = {}
 
+    def close(self) -> None:
+        self._stream.close()
+
     def packets(self) -> Iterator[Packet]:
         """The packets in the order of the file.
 
@@ -178,7 +181,8 @@ def open_capture(path: Path) -> CaptureFile:
     plain.seek(0)
     stream: IO[bytes] = plain
     if magic == GZIP:
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=plain), READ)
+        plain.close()
+        stream = io.BufferedReader(gzip.GzipFile(path), READ)
     return CaptureFile(stream)
 
 

@@ -18,9 +18,15 @@ ANSWER6 |= {139: 140, 140: 139, 144: 145, 145: 144}
 
 
 def community_id(
-    protocol: int, source: bytes, destination: bytes, source_port: int, destination_port: int
+    protocol: int,
+    source: bytes,
+    destination: bytes,
+    source_port: int,
+    destination_port: int,
+    *,
+    seed: int = 0,
 ) -> str:
-    """The Community ID with seed 0; for ICMP the ports are type and code.
+    """The Community ID; for ICMP the ports are type and code. Tools that are to agree share a seed.
 
     >>> community_id(6, bytes([1, 2, 3, 4]), bytes([5, 6, 7, 8]), 1122, 3344)
     '1:wCb3OG7yAFWelaUydu0D+125CLM='
@@ -33,7 +39,7 @@ def community_id(
     ordered = one_way or (source, one) < (destination, two)
     if not ordered:
         source, destination, one, two = destination, source, two, one
-    hashed = struct.pack("!H", 0) + source + destination + bytes((protocol & 0xFF, 0))
+    hashed = struct.pack("!H", seed) + source + destination + bytes((protocol & 0xFF, 0))
     if protocol in PORTS or protocol in (ICMP, ICMP6):
         hashed += struct.pack("!HH", one & 0xFFFF, two & 0xFFFF)
     return "1:" + b64encode(sha1(hashed, usedforsecurity=False).digest()).decode("ascii")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
@@ -70,10 +71,10 @@ def read_file(path: Path, lines: Lines, *, http_headers: bool = False) -> int:
     problem = ""
     gc.freeze()
     try:
-        capture = open_capture(path)
-        take = sensor.take
-        for time, link, data, length in capture.packets():
-            take(time, link, data, length)
+        with closing(open_capture(path)) as capture:
+            take = sensor.take
+            for time, link, data, length in capture.packets():
+                take(time, link, data, length)
     except (OSError, CaptureError) as error:
         problem = str(error)
     sensor.finish()

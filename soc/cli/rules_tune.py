@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from soc.ports import EventStore
     from soc.records.database import Database
 
-DAYS = 90  # ``soc.detect.kept_matches.LOOKED_BACK``
-
 
 def command(
     rule: Annotated[str, typer.Argument(help="Id of the rule.")],
@@ -28,6 +26,7 @@ def command(
     Example: soc rules tune 5f0c2b1e-7b1d-4f0a-9f3e-2d8a4f4b6c10
     """
     from soc.cli.opening import site_database
+    from soc.detect.kept_matches import LOOKED_BACK
     from soc.detect.tune import suggestions
     from soc.site import load_settings
     from soc.site.events import open_store
@@ -52,7 +51,7 @@ def command(
         typer.echo(f"hides {one.hides} of {one.of} matches that were not confirmed:")
         typer.echo(f'  soc exceptions add {rule} {where} --days 90 --reason "..."')
     confirmed = sum(one.confirmed for one in seen)
-    said = f"{len(seen)} matches in {DAYS} days, {confirmed} of confirmed alerts"
+    said = f"{len(seen)} matches in {LOOKED_BACK.days} days, {confirmed} of confirmed alerts"
     typer.echo(f"{said}; {len(found) or 'no'} suggestions", err=True)
 
 

@@ -237,21 +237,20 @@ class BulletinDesk:
         """
         with self._database.session(scope) as session:
             row = _row(session, bulletin_id)
-            recipients = tuple(_recipients(session, bulletin_id))
+            recipients = tuple(_recipients(session, [bulletin_id])[bulletin_id])
         if not scope.whole_province and not recipients:
             raise NotFound("bulletin", bulletin_id)
         return Standing(row, from_plain(row.written), recipients)
 
     def all(self, scope: Scope) -> Iterator[Standing]:
         """Every bulletin that the scope may see, the newest first."""
-        newest = select(BulletinRow.id).order_by(BulletinRow.year.desc(), BulletinRow.number.desc())
+        newest = select(BulletinRow).order_by(BulletinRow.year.desc(), BulletinRow.number.desc())
         with self._database.session(scope) as session:
-            ids = list(session.scalars(newest))
-        for bulletin_id in ids:
-            try:
-                yield self.standing(scope, bulletin_id)
-            except NotFound:
-                continue
+            rows = list(session.scalars(newest))
+            recipients = _recipients(session, [row.id for row in rows])
+        for row in rows:
+            if scope.whole_province or recipients[row.id]:
+                yield Standing(row, from_plain(row.written), tuple(recipients[row.id]))
 
 
 def _silent(session: Session, before: datetime, kind: MailKind) -> list[BulletinRecipientRow]:
@@ -274,35 +273,46 @@ def _silent(session: Session, before: datetime, kind: MailKind) -> list[Bulletin
     return list(session.scalars(wanted))
 
 
-def _recipients(session: Session, bulletin_id: str) -> Iterator[Recipient]:
-    mails: dict[tuple[str | None, str], BulletinMailRow] = {
-        (mail.agency_id, mail.kind): mail
-        for mail in session.scalars(
-            select(BulletinMailRow).where(BulletinMailRow.bulletin_id == bulletin_id)
+def _recipients(session: Session, bulletins: Sequence[str]) -> dict[str, list[Recipient]]:
+    """By bulletin the agencies that it went to, by name; two questions, however many bulletins."""
+    mail, row = BulletinMailRow, BulletinRecipientRow
+    of_mail = select(mail.bulletin_id, mail.agency_id, mail.kind, mail.state, mail.last_error)
+    mails = {
+        (bulletin_id, agency_id, kind): (state, error)
+        for bulletin_id, agency_id, kind, state, error in session.execute(
+            of_mail.where(mail.bulletin_id.in_(bulletins))
         )
     }
     wanted = (
-        select(BulletinRecipientRow, AgencyRow.name)
-        .outerjoin(AgencyRow, AgencyRow.id == BulletinRecipientRow.agency_id)
-        .where(BulletinRecipientRow.bulletin_id == bulletin_id)
-        .order_by(AgencyRow.name, BulletinRecipientRow.agency_id)
-    )
-    for row, name in session.execute(wanted):
-        first = mails.get((row.agency_id, MailKind.FIRST))
-        later = (
-            mails.get((row.agency_id, kind)) for kind in (MailKind.REMINDER, MailKind.ESCALATION)
+        select(
+            row.bulletin_id, row.agency_id, AgencyRow.name, row.acknowledged_at, row.answer, row.note,
+            row.answered_at,
         )
-        yield Recipient(
-            agency_id=row.agency_id or "",
-            agency=name or row.agency_id or "",
-            mail=MailState(first.state) if first else MailState.NO_ADDRESS,
-            mail_error=first.last_error if first else "",
-            reminders=sum(mail is not None and mail.state == MailState.SENT for mail in later),
-            acknowledged_at=row.acknowledged_at,
-            answer=row.answer,
-            note=row.note,
-            answered_at=row.answered_at,
+        .outerjoin(AgencyRow, AgencyRow.id == row.agency_id)
+        .where(row.bulletin_id.in_(bulletins))
+        .order_by(AgencyRow.name, row.agency_id)
+    )  # fmt: skip
+    found: dict[str, list[Recipient]] = {bulletin_id: [] for bulletin_id in bulletins}
+    for bulletin_id, agency_id, name, acknowledged_at, answer, note, answered_at in session.execute(
+        wanted
+    ):
+        key = (bulletin_id, agency_id)
+        state, error = mails.get((*key, MailKind.FIRST), (MailState.NO_ADDRESS, ""))
+        later = (mails.get((*key, kind)) for kind in (MailKind.REMINDER, MailKind.ESCALATION))
+        found[bulletin_id].append(
+            Recipient(
+                agency_id=agency_id or "",
+                agency=name or agency_id or "",
+                mail=MailState(state),
+                mail_error=error,
+                reminders=sum(one is not None and one[0] == MailState.SENT for one in later),
+                acknowledged_at=acknowledged_at,
+                answer=answer,
+                note=note,
+                answered_at=answered_at,
+            )
         )
+    return found
 
 
 def _agencies(session: Session, audience: Audience, now: datetime) -> list[AgencyRow]:

@@ -18,6 +18,7 @@ from email.message import EmailMessage
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from soc.model.bulletin import MailKind, MailState
 from soc.model.scope import Scope
@@ -155,11 +156,11 @@ class Post:
         self._give_up_leases(now)
         sent = 0
         for mail_id in self._due(now):
-            claimed = self._claim(mail_id, now)
-            if claimed is None:
+            written = self._written(mail_id, now)
+            if written is None or not self._claim(mail_id, now):
                 continue
             self._reached("claimed")
-            mail, addresses = claimed
+            mail, addresses = written
             outcome = hand_in(self._server, mail, self._sender, addresses)
             self._reached("handed in")
             self._settle(mail_id, outcome, now)
@@ -188,40 +189,48 @@ class Post:
                 )
             )
 
-    def _claim(self, mail_id: int, now: datetime) -> tuple[EmailMessage, list[str]] | None:
-        """The mail, if it is still wanted: an answer may have come meanwhile."""
+    def _written(self, mail_id: int, now: datetime) -> tuple[EmailMessage, list[str]] | None:
+        """The mail and its addresses. Made before the claim: a letter takes longer than the door may wait."""
+        with self._database.session(POST) as session:
+            row = session.get(BulletinMailRow, mail_id)
+            bulletin = session.get(BulletinRow, row.bulletin_id) if row is not None else None
+            agency = session.get(AgencyRow, row.agency_id) if row is not None else None
+        if row is None:
+            return None
+        if bulletin is None or bulletin.approved_at is None:
+            self._give_up(mail_id, MailState.DEAD, "the bulletin is gone")
+            return None
+        addresses = [str(one) for one in row.addresses]
+        try:
+            mail = mail_of(
+                from_plain(bulletin.written), number=bulletin.id, agency=agency.name if agency else "",
+                kind=MailKind(row.kind), sender=self._sender, centre=self._centre, addresses=addresses,
+                message_id=row.message_id, approved_at=bulletin.approved_at, sent_at=now,
+                portal=self._portal,
+            )  # fmt: skip
+        except ValueError as error:  # an address of the register that is none
+            self._give_up(mail_id, MailState.BOUNCED, str(error))
+            return None
+        return mail, addresses
+
+    def _give_up(self, mail_id: int, state: MailState, reason: str) -> None:
+        with self._database.write(POST) as session:
+            row = session.get(BulletinMailRow, mail_id)
+            if row is not None:
+                row.state, row.last_error = state, reason
+
+    def _claim(self, mail_id: int, now: datetime) -> bool:
+        """Whether the mail is still wanted, and from here on ours to send: an answer may have come meanwhile."""
         with self._database.write(POST) as session:
             row = session.get(BulletinMailRow, mail_id)
             if row is None or row.state != MailState.WAITING:
-                return None
-            bulletin = session.get(BulletinRow, row.bulletin_id)
-            agency = session.get(AgencyRow, row.agency_id)
-            answered = session.scalar(
-                select(BulletinRecipientRow.acknowledged_at).where(
-                    BulletinRecipientRow.bulletin_id == row.bulletin_id,
-                    BulletinRecipientRow.agency_id == row.agency_id,
-                )
-            )
-            if row.kind != MailKind.FIRST and (answered or bulletin is None or bulletin.closed_at):
+                return False
+            if row.kind != MailKind.FIRST and _needless(session, row):
                 row.state = MailState.NOT_NEEDED
-                return None
-            if bulletin is None or bulletin.approved_at is None:
-                row.state, row.last_error = MailState.DEAD, "the bulletin is gone"
-                return None
-            addresses = [str(one) for one in row.addresses]
-            try:
-                mail = mail_of(
-                    from_plain(bulletin.written), number=bulletin.id, agency=agency.name if agency else "",
-                    kind=MailKind(row.kind), sender=self._sender, centre=self._centre, addresses=addresses,
-                    message_id=row.message_id, approved_at=bulletin.approved_at, sent_at=now,
-                    portal=self._portal,
-                )  # fmt: skip
-            except ValueError as error:  # an address of the register that is none
-                row.state, row.last_error = MailState.BOUNCED, str(error)
-                return None
+                return False
             row.state, row.due_at, row.attempts = MailState.SENDING, now + LEASE, row.attempts + 1
             row.first_try_at = row.first_try_at or now
-            return mail, addresses
+            return True
 
     def _settle(self, mail_id: int, outcome: Sent, now: datetime) -> None:
         with self._database.write(POST) as session:
@@ -239,6 +248,18 @@ class Post:
                 log.warning(
                     "a bulletin's mail", mail=row.message_id, state=row.state, reason=outcome.reason
                 )
+
+
+def _needless(session: Session, reminder: BulletinMailRow) -> bool:
+    """Whether the agency has acknowledged the bulletin, or its follow-up has ended."""
+    acknowledged = session.scalar(
+        select(BulletinRecipientRow.acknowledged_at).where(
+            BulletinRecipientRow.bulletin_id == reminder.bulletin_id,
+            BulletinRecipientRow.agency_id == reminder.agency_id,
+        )
+    )
+    bulletin = session.get(BulletinRow, reminder.bulletin_id)
+    return acknowledged is not None or bulletin is None or bulletin.closed_at is not None
 
 
 def pause(attempts: int) -> timedelta:

@@ -34,10 +34,8 @@ from soc.records.database import Database
 FUTURE = timedelta(minutes=10)
 FAR_PAST = timedelta(days=7)
 _SKEW_US = 300_000_000  # an agent's clock that is off by more is flagged on its events
-RELAY_ADDRESSES = (
-    "host.ip",
-    "observer.ip",
-)  # of the device that wrote the record, never of its traffic
+# Of the device that wrote the record, never of its traffic: what the record says, then who sent it to the relay.
+RELAY_ADDRESSES = ("host.ip", "observer.ip", "soc.peer_ip")
 OWN_NOTICES = "soc_agent"  # the source of what agents say of themselves
 _DOOR = Scope.province("door")
 log = structlog.get_logger(__name__)
@@ -213,8 +211,12 @@ class Flow:
         """Who, whose and which: the fields of a reader's event are completed in place."""
         agent, fields, owner = origin.agent, event.fields, origin.owner
         observed_at, received_at = event.observed_at, record.received_at
+        host = event.host
         if agent.kind == "relay":
+            if peer := peer_address(record.stream):
+                fields["soc.peer_ip"] = peer
             owner = _owner_of_relayed(event, agent, ownership)
+            host = host or next(_texts(fields.get("host.name") or fields.get("observer.name")), "")
         fields["event.id"] = known_as = event_id(
             record.agent, record.incarnation, record.stream, record.sequence, ordinal
         )
@@ -247,7 +249,7 @@ class Flow:
             owner.agency_id,
             owner.system_id,
             owner.level,
-            event.host or record.host,
+            host or record.host,
         )
         fields.pop(CLOCK_OFFSET, None)  # nobody else says so
         offset = self.clocks.correct(origin.clock, stamped, agent.id, record.stream, wire)
@@ -371,6 +373,16 @@ def _kept_record(row: SetAsideRow) -> RawRecord:
         host=row.host,
         zone=row.zone,
     )
+
+
+def peer_address(stream: str) -> str:
+    """The address of the device that sent a stream to a relay; empty where the stream is not a device's.
+
+    >>> peer_address("syslog:udp:514/192.0.2.7"), peer_address("file:/var/log/10.1.1.1")
+    ('192.0.2.7', '')
+    """
+    kind, _, rest = stream.partition("/")
+    return rest.partition("/")[0] if kind.startswith("syslog:") else ""
 
 
 def _owner_of_relayed(event: Event, agent: AgentRow, ownership: Ownership) -> Owner:

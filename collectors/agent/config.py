@@ -11,7 +11,9 @@ inputs:
   - {kind: journal, directory: /var/log/journal}
   - {kind: file, paths: [/var/log/app/*.log], source: auto, from: start}
   - {kind: evtx, paths: [/import/**/*.evtx]}
-  - {kind: syslog, udp: "0.0.0.0:514", tcp: "0.0.0.0:514"}
+  - {kind: syslog, udp: "0.0.0.0:514", tcp: "0.0.0.0:514", relp: "0.0.0.0:2514"}
+  - {kind: syslog, tls: "0.0.0.0:6514", relp_tls: "0.0.0.0:2515", source: auto,
+     certificate: /etc/soc/relay.pem, key: /etc/soc/relay.key, client_ca: /etc/soc/devices-ca.pem}
 exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
 limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
 ```
@@ -46,7 +48,17 @@ INPUT_KEYS = {
     "journal": {"directory"},
     "file": {"paths", "source", "from"},
     "evtx": {"paths"},
-    "syslog": {"udp", "tcp"},
+    "syslog": {
+        "udp",
+        "tcp",
+        "tls",
+        "relp",
+        "relp_tls",
+        "source",
+        "certificate",
+        "key",
+        "client_ca",
+    },
 }
 
 
@@ -141,12 +153,41 @@ def _made(kind: str, entry: Mapping[str, Any], config: Config) -> list[Input]:
     if kind == "evtx":
         return [EvtxFiles(_paths(entry))]
     if kind == "syslog":
-        return [Syslog(udp=_address(entry, "udp"), tcp=_address(entry, "tcp"))]
+        return _syslog(entry)
     start = entry.get("from", "start")
     if start not in ("start", "end"):
         raise ConfigError(f"inputs: file: from must be start or end, not {start!r}")
     source = str(entry.get("source", "auto"))
     return [FileTail(_paths(entry), source=source, start=start, exclude=config.exclude)]
+
+
+def _syslog(entry: Mapping[str, Any]) -> list[Input]:
+    source = str(entry.get("source", "auto"))
+    udp, tcp = _address(entry, "udp"), _address(entry, "tcp")
+    made: list[Input] = [Syslog(udp=udp, tcp=tcp, source=source)] if udp or tcp else []
+    made += [
+        _syslog_stream(kind, address, source, entry)
+        for kind in ("tls", "relp", "relp_tls")
+        if (address := _address(entry, kind))
+    ]
+    if not made:
+        raise ConfigError("inputs: syslog: name at least one of udp, tcp, tls, relp, relp_tls")
+    return made
+
+
+def _syslog_stream(
+    kind: str, address: tuple[str, int], source: str, entry: Mapping[str, Any]
+) -> Input:
+    from collectors.agent.inputs.syslog_streams import Certificates, SyslogStreams
+
+    if kind == "relp":
+        return SyslogStreams(kind, address, source=source)
+    if "certificate" not in entry or "key" not in entry:
+        raise ConfigError(f"inputs: syslog: {kind} needs certificate and key, two PEM files")
+    certificate, key = Path(str(entry["certificate"])), Path(str(entry["key"]))
+    client_ca = Path(str(entry["client_ca"])) if "client_ca" in entry else None
+    files = Certificates(certificate, key, client_ca)
+    return SyslogStreams(kind, address, certificates=files, source=source)
 
 
 def _paths(entry: Mapping[str, Any]) -> list[str]:

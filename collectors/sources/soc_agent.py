@@ -35,6 +35,7 @@ LEVELS = MappingProxyType(
         "over_limit": "warning",
         "input_end": "informational",
         "configuration": "informational",
+        "repeated": "informational",
     }
 )
 

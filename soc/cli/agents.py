@@ -1,4 +1,4 @@
-"""``soc agents``: tokens for new agents, who is there, and whom to shut out."""
+"""``soc agents``: tokens for new agents and for other shippers, who is there, and whom to shut out."""
 
 from __future__ import annotations
 
@@ -57,6 +57,53 @@ def token(
     facts = {"id": made.id, "token": made.secret, "expires_at": made.expires_at}
     until = f"{made.expires_at:%Y-%m-%d %H:%MZ}"
     print_line(facts, f"{made.secret}  good for {uses} until {until}", as_json=as_json)
+
+
+@app.command()
+def shipper(
+    name: Annotated[str, typer.Argument(help="The shipper's name, e.g. its host's.")],
+    source: Annotated[
+        str, typer.Option(help="Whose records it ships: a reader's name, or auto.")
+    ] = "auto",
+    agency: Annotated[str, typer.Option(help="Key or code of the agency that owns them.")] = "",
+    system: Annotated[str, typer.Option(help="Key of the system that they belong to.")] = "",
+    relay: Annotated[
+        list[str] | None,
+        typer.Option(help="It ships for others, within this prefix; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token for rsyslog, syslog-ng, Beats, Fluent Bit, Vector, an OpenTelemetry collector or the like.
+
+    The token is shown this once; only its hash is kept. `soc agents revoke` ends it. See docs/other-shippers.md.
+
+    Example: soc agents shipper proxy-01 --source squid --agency a-sxd --system ht-egov
+    """
+    from soc.cli.case import open_database, print_line
+    from soc.collect.discovery import AUTO, readers
+    from soc.errors import NotFound
+    from soc.model.scope import Scope
+    from soc.receive.shipping.tokens import create_shipper
+
+    if source != AUTO and source not in readers():
+        raise NotFound("reader", source)
+    scope = Scope.province("command line")
+    prefixes = [_prefix(one) for one in relay or []]
+    with open_database() as (_, database):
+        with database.session(scope) as session:
+            owner = _owner(session, agency, system)
+        agent_id, secret = create_shipper(
+            database,
+            scope,
+            datetime.now(UTC),
+            name,
+            source=source,
+            owner=owner,
+            prefixes=prefixes,
+        )
+    print_line(
+        {"id": agent_id, "token": secret}, f"{secret}  for {agent_id} ({name})", as_json=as_json
+    )
 
 
 @app.command("list")

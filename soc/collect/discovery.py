@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType, ModuleType
 
+from soc.collect import envelope
 from soc.collect.contract import Reader
 from soc.errors import RecordError
 from soc.model.event import Event, RawRecord
@@ -62,6 +63,8 @@ def read(record: RawRecord) -> Iterator[Event]:
         RecordError: no such reader, or the reader cannot read it. It may come with the first ``next``.
     """
     name = record.source
+    if name.startswith(envelope.SHIPPED):
+        return envelope.read(record, read)
     if name == AUTO:
         name = sniff(record.raw) or AUTO
     reader = readers().get(name)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from soc.model.scope import Scope
 from soc.records.agents import AgentRow, StreamRow
 from soc.records.database import Database
+from soc.records.shippers import ShipperRow
 
 AGENT_QUIET = timedelta(minutes=15)
 STREAM_QUIET = timedelta(hours=24)
@@ -36,15 +37,17 @@ def silent(
 ) -> list[Silence]:
     """Quiet agents, then quiet streams of agents that are heard; the longest quiet first.
 
-    Revoked agents are not expected to speak, and of a stream only the newest incarnation counts.
+    Revoked agents are not expected to speak, and of a stream only the newest incarnation counts. Other shippers say
+    nothing when they have nothing to ship, so they are given as long as a stream.
     """
     with database.session(scope) as session:
         agents = session.scalars(select(AgentRow).where(AgentRow.revoked_at.is_(None))).all()
         streams = session.scalars(select(StreamRow)).all()
+        shippers = set(session.scalars(select(ShipperRow.agent_id)))
     found, heard = [], {}
     for agent in agents:
         last = agent.last_seen_at or agent.enrolled_at
-        if now - last > agent_quiet:
+        if now - last > (stream_quiet if agent.id in shippers else agent_quiet):
             found.append(Silence(agent.id, agent.name, agent.agency_id, "", last))
         else:
             heard[agent.id] = agent

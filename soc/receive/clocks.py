@@ -25,7 +25,7 @@ SLACK_US = 120_000_000  # records of several inputs come a little out of order
 TRANSIT_US = 30_000_000  # a request may take so long; a clock seems so much behind then
 MOST_DRIFT = 20  # a clock may gain or lose one part in so many; more is a jump
 AFTER_US = 2_000_000  # an event may seem so much later than its collection
-LIVE_STREAMS = ("syslog:udp:", "syslog:tcp:")  # as devices send them, with the devices' own times
+LIVE_STREAMS = ("syslog:",)  # as devices send them, with the devices' own times
 _SECOND_US = 1_000_000
 _OFF_US = OFF // timedelta(microseconds=1)
 

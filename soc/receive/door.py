@@ -30,18 +30,17 @@ from soc.errors import (
 )
 from soc.receive import enrolment
 from soc.receive.batches import open_batch, to_epoch_microseconds
+from soc.receive.bodies import RETRY_SECONDS, Bodies
 from soc.receive.configuration import Configuration
 from soc.receive.ingest import Ingest
+from soc.receive.shipping.routes import ShippingParts, add_shipping_routes
+from soc.receive.shipping.tokens import Shippers
 from soc.receive.signatures import ClockWrong, Verifier, check_digest
 from soc.records.agents import AgentRow
 from soc.records.database import Database
 
 ENROLMENT_BYTES = 64 * 1024
-BODY_WITHIN_SECONDS = 60.0
-READING_BYTES = 128 * 2**20  # of bodies that are on their way in, all together
-RETRY_SECONDS = 5
 _LOOPBACK = {"127.0.0.1", "::1"}
-_DRAINED_BYTES = 64 * 2**20  # read and thrown away so that a sender hears the 413
 log = structlog.get_logger(__name__)
 
 
@@ -53,12 +52,14 @@ class DoorParts:
     ingest: Ingest
     verifier: Verifier
     configuration: Configuration
+    shippers: Shippers
     max_batch_bytes: int
     max_batch_plain_bytes: int
     replay: Callable[[list[str]], Mapping[str, Any]]
     admin_secret: str
+    zone: str = "Asia/Ho_Chi_Minh"  # of times that other shippers write without one
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    reading_bytes: int = field(default=0)
+    bodies: Bodies = field(default_factory=Bodies)
     heard: dict[str, datetime] = field(default_factory=dict)  # agents that only asked, to be noted
 
 
@@ -75,6 +76,18 @@ def create_door(parts: DoorParts) -> FastAPI:
     _add_error_answers(app, parts)
     _add_agent_routes(app, parts)
     _add_own_routes(app, parts)
+    add_shipping_routes(
+        app,
+        ShippingParts(
+            parts.shippers,
+            parts.ingest,
+            parts.bodies,
+            parts.zone,
+            parts.max_batch_bytes,
+            parts.max_batch_plain_bytes,
+            parts.clock,
+        ),
+    )
     return app
 
 
@@ -82,7 +95,7 @@ def _add_agent_routes(app: FastAPI, parts: DoorParts) -> None:
     @app.post("/v1/enrol")
     async def enrol(request: Request) -> JSONResponse:
         """Make an agent known by its one-time token."""
-        body = await _body(request, parts, ENROLMENT_BYTES)
+        body = await parts.bodies.read(request, ENROLMENT_BYTES)
         wanted, key = enrolment.read_request(body)
         now = parts.clock()
         agent_id = await run_in_threadpool(enrolment.enrol, parts.database, wanted, key, now)
@@ -99,7 +112,7 @@ def _add_agent_routes(app: FastAPI, parts: DoorParts) -> None:
             parts.verifier.verify, "POST", "/v1/batches", request.headers, heard_at
         )
         parts.ingest.check_room()
-        body = await _body(request, parts, parts.max_batch_bytes)
+        body = await parts.bodies.read(request, parts.max_batch_bytes)
         return await _take(parts, agent, body, request.headers["content-digest"], heard_at)
 
     @app.get("/v1/config")
@@ -132,7 +145,7 @@ def _add_own_routes(app: FastAPI, parts: DoorParts) -> None:
         local = request.client is not None and request.client.host in _LOOPBACK
         if not local or not hmac.compare_digest(given.encode(), parts.admin_secret.encode()):
             raise NotAllowed("replay is for this machine's own administrator")
-        body = await _body(request, parts, ENROLMENT_BYTES)
+        body = await parts.bodies.read(request, ENROLMENT_BYTES)
         try:
             ids = [str(one) for one in json.loads(body)["ids"]]
         except (ValueError, KeyError, TypeError) as error:
@@ -169,37 +182,6 @@ async def _take(
             "duplicates": receipt.duplicates,
         }
     )
-
-
-async def _body(request: Request, parts: DoorParts, limit: int) -> bytes:
-    """The body, if it comes in time and within ``limit`` bytes.
-
-    Raises:
-        BatchTooLarge, BatchError, Overloaded: too long, too slow, or too many at once.
-    """
-    size = held = 0
-    pieces: list[bytes] = []
-    try:
-        async with asyncio.timeout(BODY_WITHIN_SECONDS):
-            async for piece in request.stream():
-                size += len(piece)
-                if size > _DRAINED_BYTES + limit:
-                    break
-                if size > limit:
-                    continue  # drained, so that the sender hears the answer
-                pieces.append(piece)
-                held += len(piece)
-                parts.reading_bytes += len(piece)
-                if parts.reading_bytes > READING_BYTES:
-                    raise Overloaded("too many bodies on their way in", retry_after_seconds=2)
-    except TimeoutError as error:
-        reason = f"the body did not come within {BODY_WITHIN_SECONDS:.0f} s"
-        raise Overloaded(reason, retry_after_seconds=RETRY_SECONDS) from error
-    finally:
-        parts.reading_bytes -= held
-    if size > limit:
-        raise BatchTooLarge(f"the body is over {limit} bytes")
-    return b"".join(pieces)
 
 
 def _add_error_answers(app: FastAPI, parts: DoorParts) -> None:

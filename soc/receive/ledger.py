@@ -24,10 +24,12 @@ from soc.model.scope import Scope
 from soc.receive.batches import Batch, WireRecord
 from soc.receive.clock_rows import note_clocks
 from soc.receive.plans import InHand, Plan, Receipt, SetAside, Taken
+from soc.receive.posted import PostedBatch, PostedIds, give_up
 from soc.receive.rows import (
     batch_values,
     insert_new,
     insert_signals,
+    posted_values,
     put_streams,
     set_aside_values,
     touch_agents,
@@ -36,12 +38,14 @@ from soc.receive.streams import Loss, Ranges, StreamKey, StreamState, runs
 from soc.records.agents import StreamRow
 from soc.records.batches import BatchRow, SetAsideRow
 from soc.records.database import Database
+from soc.records.shippers import PostedIdRow
 
 DONE_KEPT = timedelta(days=7)
 CLOCK_SET_BACK = timedelta(minutes=5)  # more than this is believed
 _STREAMS_AT_ONCE = 500  # in one query
 _STREAMS_IN_MEMORY = 100_000
 _DOOR = Scope.province("door")
+Place = tuple[Ranges, dict[int, bytes], dict[int, bytes], list[tuple[datetime, Ranges]]]
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class Ledger:
 
     def __init__(self, database: Database, find_event: Callable[[str], Event | None]) -> None:
         self._database, self._find_event = database, find_event
+        self._posted = PostedIds(database)
         self._streams: dict[StreamKey, StreamState] = {}
         self._open: dict[str, list[OpenBatch]] = {}  # by agent, oldest first
         self._clock = EPOCH
@@ -114,8 +119,8 @@ class Ledger:
         if self._stale or (ahead is None and len(self._streams) > _STREAMS_IN_MEMORY):
             self._load()
         self._fetch_streams(batches)
-        in_hand: InHand = {}
-        ahead = ahead or {}
+        in_hand = InHand()
+        ahead = ahead or InHand()
         plans = [self._plan(batch, self.arrival(now), in_hand, ahead) for batch in batches]
         return plans, in_hand
 
@@ -124,6 +129,8 @@ class Ledger:
         places = [
             self._place(batch, stream.name, in_hand, ahead) for stream in batch.header.streams
         ]
+        if isinstance(batch, PostedBatch):
+            self._number(batch, places[0], in_hand, ahead)
         same = bool(batch.records) and self._known_content(batch)
         for record in batch.records:
             stream = batch.header.streams[record.stream]
@@ -145,9 +152,7 @@ class Ledger:
         plan.ranges = _ranges(batch.header.incarnation, plan.take)
         return plan
 
-    def _place(
-        self, batch: Batch, name: str, in_hand: InHand, ahead: InHand
-    ) -> tuple[Ranges, dict[int, bytes], dict[int, bytes], list[tuple[datetime, Ranges]]]:
+    def _place(self, batch: Batch, name: str, in_hand: InHand, ahead: InHand) -> Place:
         """Of a stream: what is stored, what this group and the one ahead have, and what older open batches had."""
         key = (batch.agent.id, batch.header.incarnation, name)
         earlier = [
@@ -155,7 +160,26 @@ class Ledger:
             for old in self._open.get(batch.agent.id, ())
             if key[1:] in old.ranges
         ]
-        return self._streams[key].received, in_hand.setdefault(key, {}), ahead.get(key, {}), earlier
+        taken, flying = in_hand.records.setdefault(key, {}), ahead.records.get(key, {})
+        return self._streams[key].received, taken, flying, earlier
+
+    def _number(self, batch: PostedBatch, place: Place, in_hand: InHand, ahead: InHand) -> None:
+        """Give the records of a batch that came without numbers theirs: the next ones, or those that they have."""
+        received, now_taken, flying, earlier = place
+        last = max(
+            received.last,
+            *(next(reversed(numbers), 0) for numbers in (now_taken, flying)),
+            *(ranges.last for _, ranges in earlier),
+            0,
+        )
+        agent_id = batch.agent.id
+        known = self._posted.numbers(agent_id, batch.keys)
+        for key in batch.keys:
+            number = ahead.numbers.get((agent_id, key), in_hand.numbers.get((agent_id, key)))
+            if number is not None:
+                known[key] = number
+        batch.number(last, known)
+        in_hand.numbers.update({(agent_id, key): known[key] for key in batch.keys if key})
 
     def _known_content(self, batch: Batch) -> bool:
         """Whether this very batch is done already: its duplicates need no look at their bytes."""
@@ -226,6 +250,7 @@ class Ledger:
             insert_new(session, BatchRow, [batch_values(plan, rules_digest) for plan in fresh])
             insert_signals(session, signals)
             insert_new(session, SetAsideRow, [set_aside_values(piece) for piece in kept])
+            insert_new(session, PostedIdRow, [row for plan in fresh for row in posted_values(plan)])
         for plan in fresh:
             self._remember_open(plan.batch.agent.id, plan.batch.id, plan.received_at, plan.ranges)
 
@@ -302,12 +327,14 @@ class Ledger:
                 self._open.pop(agent_id, None)
 
     def prune(self, now: datetime) -> None:
-        """Forget done batches after a week. Open ones stay: they still say when their records arrived."""
+        """Forget done batches after a week. Agents' open ones stay: they still say when their records arrived."""
         with self._database.write(_DOOR) as session:
             old = delete(BatchRow).where(
                 BatchRow.done.is_(True), BatchRow.received_at < now - DONE_KEPT
             )
             session.execute(old)
+            if give_up(session, now):
+                self.reload()
 
     def keep_signals(self, signals: Sequence[Signal]) -> None:
         """Insert the signals of records that are replayed."""

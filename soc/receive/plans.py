@@ -10,6 +10,7 @@ from typing import Any
 from soc.model.event import Event, Signal, event_id
 from soc.receive.batches import Batch, WireRecord
 from soc.receive.clocks import BatchClock
+from soc.receive.streams import StreamKey
 from soc.records.agents import AgentRow
 
 
@@ -116,9 +117,18 @@ class Plan:
         )
 
 
-InHand = dict[
-    tuple[str, str, str], dict[int, bytes]
-]  # by stream: the bytes of numbers not yet stored
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """What groups hold that are not stored yet: bytes by stream and number, numbers by agent and a sender's own id."""
+
+    records: dict[StreamKey, dict[int, bytes]] = field(default_factory=dict)
+    numbers: dict[tuple[str, bytes], int] = field(default_factory=dict)
+
+    def joined(self, later: InHand) -> InHand:
+        records = {key: dict(numbers) for key, numbers in self.records.items()}
+        for key, numbers in later.records.items():
+            records.setdefault(key, {}).update(numbers)
+        return InHand(records, self.numbers | later.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +144,9 @@ class Prepared:
 
     def joined(self, later: Prepared) -> Prepared:
         """This group and one that was prepared behind it, by the same rules, as one."""
-        in_hand = {key: dict(numbers) for key, numbers in self.in_hand.items()}
-        for key, numbers in later.in_hand.items():
-            in_hand.setdefault(key, {}).update(numbers)
         return Prepared(
             [*self.plans, *later.plans],
-            in_hand,
+            self.in_hand.joined(later.in_hand),
             [*self.fresh, *later.fresh],
             [*self.repeated, *later.repeated],
             [*self.signals, *later.signals],

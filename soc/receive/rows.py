@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from soc.model.event import Signal
 from soc.receive.batches import to_epoch_microseconds
 from soc.receive.plans import Notice, Plan, SetAside
+from soc.receive.posted import PostedBatch
 from soc.receive.streams import StreamKey, StreamState
 from soc.records.agents import AgentRow, StreamRow
 from soc.records.batches import SignalRow
@@ -88,6 +89,22 @@ def batch_values(plan: Plan, rules_digest: str) -> dict[str, Any]:
         "rules_digest": rules_digest,
         "done": False,
     }
+
+
+def posted_values(plan: Plan) -> list[dict[str, Any]]:
+    """The ids that a sender gave the new records of its batch, with the numbers that we gave them."""
+    batch = plan.batch
+    if not isinstance(batch, PostedBatch):
+        return []
+    return [
+        {
+            "agent_id": batch.agent.id,
+            "key": key,
+            "number": number,
+            "received_at": plan.received_at,
+        }
+        for key, number in batch.numbered().items()
+    ]
 
 
 def signal_values(signal: Signal) -> dict[str, Any]:

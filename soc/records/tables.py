@@ -15,6 +15,7 @@ from soc.records import (
     outbox,
     register,
     rules,
+    shippers,
     suppressions,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "outbox",
     "register",
     "rules",
+    "shippers",
     "suppressions",
 ]

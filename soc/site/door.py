@@ -33,6 +33,7 @@ from soc.receive.door import DoorParts, create_door
 from soc.receive.enrolment import Identities, note_heard
 from soc.receive.housekeeping import Chore, Heartbeat, Housekeeping
 from soc.receive.ingest import Ingest
+from soc.receive.shipping.tokens import Shippers
 from soc.receive.signatures import Verifier
 from soc.records.database import Database
 from soc.records.register import RegisterVersionRow
@@ -114,10 +115,12 @@ class DoorProcess:
             ingest=self.ingest,
             verifier=Verifier(self.identities.find),
             configuration=Configuration(settings.home / "agents.yaml"),
+            shippers=Shippers(database),
             max_batch_bytes=settings.max_batch_bytes,
             max_batch_plain_bytes=settings.max_batch_plain_bytes,
             replay=self._replay,
             admin_secret=admin_secret(settings.keys_home),
+            zone=settings.zone,
         )
         self.housekeeping = Housekeeping(
             [

@@ -42,7 +42,7 @@ def payloads(spool: Spool, stream: str) -> list[bytes]:
     return [
         one.payload
         for frame in frames
-        if frame.streams[0] == (stream, "syslog")
+        if frame.streams[0] == (stream, "auto")
         for _, _, one in wire.walk_records(frame.block)
     ]
 
@@ -53,10 +53,10 @@ def test_takes_datagrams(receiver):
 
         def arrived() -> list[bytes]:
             one.sendto(b"<34>1 - - - - - - a\n", ("127.0.0.1", udp))
-            return payloads(spool, f"syslog:udp:{udp}")
+            return payloads(spool, f"syslog:udp:{udp}/127.0.0.1")
 
         wait_until(arrived)
-    assert payloads(spool, f"syslog:udp:{udp}")[0] == b"<34>1 - - - - - - a"
+    assert payloads(spool, f"syslog:udp:{udp}/127.0.0.1")[0] == b"<34>1 - - - - - - a"
 
 
 def test_takes_counted_and_newline_messages_of_one_connection(receiver):
@@ -66,7 +66,7 @@ def test_takes_counted_and_newline_messages_of_one_connection(receiver):
         one.sendall(b"<1>first\n9 <2>a\nb\xff12<3>third\n")
         one.sendall(b"<4>last without end")
     wanted = [b"<1>first", b"<2>a\nb\xff12", b"<3>third", b"<4>last without end"]
-    wait_until(lambda: payloads(spool, f"syslog:tcp:{tcp}") == wanted)
+    wait_until(lambda: payloads(spool, f"syslog:tcp:{tcp}/127.0.0.1") == wanted)
 
 
 def can_connect(port: int) -> bool:

@@ -85,6 +85,11 @@ class Site:
         database.close()
         return site
 
+    @property
+    def ca(self) -> Path:
+        """The certificate of the platform's own authority."""
+        return self.home / "keys" / "ca.pem"
+
     def database(self) -> Database:
         return Database(f"sqlite:///{self.home / 'soc.sqlite'}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from soc.flow import Flow
 from soc.records.database import Database
 from tests.receive.builders import LogStore, Sender, a_flow, a_sender, use_plain_reader
+from tests.receive.doors import Door, open_door
 
 
 @pytest.fixture
@@ -29,3 +31,9 @@ def sender(database: Database) -> Sender:
 @pytest.fixture
 def flow(database: Database, store: LogStore, plain_reader: None) -> Flow:
     return a_flow(database, store)
+
+
+@pytest.fixture
+def door(database: Database, store: LogStore, flow: Flow, tmp_path: Path) -> Iterator[Door]:
+    with open_door(database, store, flow, tmp_path) as made:
+        yield made

@@ -5,62 +5,20 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from soc.errors import StoreError
-from soc.flow import Flow
-from soc.receive.configuration import Configuration
-from soc.receive.door import DoorParts, create_door
-from soc.receive.enrolment import Identities, create_token, note_heard, revoke
+from soc.receive.enrolment import create_token, note_heard, revoke
 from soc.receive.ingest import Ingest
-from soc.receive.signatures import Verifier
 from soc.records.agents import AgentRow
 from soc.records.batches import SetAsideRow
 from soc.records.database import Database
-from tests.receive.builders import PROVINCE, LogStore, Sender, packed, plain_bytes
-
-SECRET = "the secret of this machine"
-
-
-@dataclass
-class Door:
-    """A door with its parts at hand."""
-
-    client: TestClient
-    parts: DoorParts
-    store: LogStore
-    flow: Flow
-
-    def send(self, sender: Sender, body: bytes, **how):
-        headers = sender.headers("POST", "/v1/batches", body, **how)
-        return self.client.post("/v1/batches", content=body, headers=headers)
-
-    def configuration(self, sender: Sender, **more: str):
-        headers = sender.headers("GET", "/v1/config", b"") | more
-        return self.client.get("/v1/config", headers=headers)
-
-
-@pytest.fixture
-def door(database: Database, store: LogStore, flow: Flow, tmp_path: Path) -> Iterator[Door]:
-    parts = DoorParts(
-        database=database,
-        ingest=Ingest(flow, waiting_bytes=300_000),
-        verifier=Verifier(Identities(database, fresh_seconds=0).find),
-        configuration=Configuration(tmp_path / "agents.yaml"),
-        max_batch_bytes=200_000,
-        max_batch_plain_bytes=400_000,
-        replay=lambda ids: {"stored": ids, "stay": {}},
-        admin_secret=SECRET,
-    )
-    with TestClient(create_door(parts), client=("127.0.0.1", 5555)) as client:
-        yield Door(client, parts, store, flow)
+from tests.receive.builders import PROVINCE, Sender, packed, plain_bytes
+from tests.receive.doors import SECRET
 
 
 def body_of(*texts: str | bytes, **how) -> bytes:

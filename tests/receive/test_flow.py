@@ -119,6 +119,26 @@ def test_a_relay_stamps_only_within_its_prefixes(database, store, plain_reader, 
     assert store.events()[0].agency_id == agency
 
 
+def test_an_event_by_a_relay_is_of_the_device_that_wrote_it(database, store, plain_reader):
+    """Its host is the device's name, where the record says it; the relay's own is the last resort."""
+    flow = a_flow(database, store)
+    relay = a_sender(database, "rl-1", kind="relay", prefixes=["10."])
+    from soc.collect import discovery
+
+    read = discovery.read
+
+    def with_name(record):
+        for event in read(record):
+            if record.raw != b"none":
+                event.fields[record.raw.decode()] = "fw-01"
+            yield event
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "read", with_name)
+        take(flow, a_batch(relay, ["host.name", "observer.name", "none"]))
+    assert [event.host for event in store.events()] == ["fw-01", "fw-01", "srv-01"]
+
+
 def test_an_unreadable_record_is_set_aside_with_its_bytes(flow, database, sender):
     """Reason, reader version and place are kept with it."""
     take(flow, a_batch(sender, ["one", b"\xff\xfe"]))

@@ -1,4 +1,8 @@
-"""Syslog receivers: UDP, and TCP with octet counting or newlines (RFC 6587). A record is one message."""
+"""Syslog receivers: UDP, and TCP with octet counting or newlines (RFC 6587). A record is one message.
+
+Each device that sends has a stream of its own, named by its address: ``syslog:udp:514/192.0.2.7``. So the platform
+knows who sent, and sees who has fallen silent.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from collectors.agent.intake import Intake
 from collectors.agent.wire import MAX_RECORD_BYTES
 
-SOURCE = "syslog"
+SOURCE = "auto"
+PEERS_NAMED = 4_096  # addresses that get a stream of their own; a datagram's may be made up
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
 MESSAGES_AT_ONCE = 500
 DROPS_COLUMN = 12  # of /proc/net/udp
@@ -58,14 +64,51 @@ class Frames:
         return (start, start + length) if length <= MAX_RECORD_BYTES else None
 
 
+class Streams:
+    """The names of the streams of one door; those who come after ``PEERS_NAMED`` others share one."""
+
+    def __init__(self, kind: str, port: int) -> None:
+        self._door = f"syslog:{kind}:{port}"
+        self._names: dict[tuple[str, str], str] = {}
+
+    def of(self, address: str, certificate: str = "") -> str:
+        """The stream of a peer; ``certificate`` is the name that its certificate proves.
+
+        >>> Streams("tls", 6514).of("::ffff:192.0.2.7", "fw-01.tinh.gov.vn")
+        'syslog:tls:6514/192.0.2.7/fw-01.tinh.gov.vn'
+        """
+        name = self._names.get((address, certificate))
+        if name is None:
+            if len(self._names) >= PEERS_NAMED:
+                return self._door
+            bare = address.removeprefix("::ffff:").partition("%")[0]
+            name = "/".join(filter(None, (self._door, bare, certificate)))
+            self._names[address, certificate] = name
+        return name
+
+
+@dataclass(slots=True)
+class Peer:
+    """One TCP connection."""
+
+    stream: str
+    frames: Frames = field(default_factory=Frames)
+
+
 class Syslog:
     """Listens on a UDP and a TCP address, either may be left out."""
 
     def __init__(
-        self, *, udp: tuple[str, int] | None = None, tcp: tuple[str, int] | None = None
+        self,
+        *,
+        udp: tuple[str, int] | None = None,
+        tcp: tuple[str, int] | None = None,
+        source: str = SOURCE,
     ) -> None:
-        """Addresses are (host, port)."""
-        self.udp, self.tcp = udp, tcp
+        """Addresses are (host, port); ``source`` is whose lines they are."""
+        self.udp, self.tcp, self.source = udp, tcp, source
+        self._udp_streams = Streams("udp", udp[1] if udp else 0)
+        self._tcp_streams = Streams("tcp", tcp[1] if tcp else 0)
         named = {"udp": udp, "tcp": tcp}
         ports = [f"{kind}:{address[1]}" for kind, address in named.items() if address]
         self.name = "syslog:" + ",".join(ports)
@@ -113,9 +156,10 @@ class Syslog:
                     if key.data == "udp":
                         self._take_datagrams(key.fileobj, intake)
                     elif key.data == "listener":
-                        peer, _ = key.fileobj.accept()
+                        peer, address = key.fileobj.accept()
                         peer.setblocking(False)
-                        selector.register(peer, selectors.EVENT_READ, Frames())
+                        one = Peer(self._tcp_streams.of(address[0]))
+                        selector.register(peer, selectors.EVENT_READ, one)
                     elif self._take_bytes(key.fileobj, key.data, intake):
                         selector.unregister(key.fileobj)
                         key.fileobj.close()
@@ -124,35 +168,34 @@ class Syslog:
                     self._count_drops(intake)
         finally:
             for key in list(selector.get_map().values()):
-                if isinstance(key.data, Frames) and isinstance(key.fileobj, socket.socket):
+                if isinstance(key.data, Peer) and isinstance(key.fileobj, socket.socket):
                     key.fileobj.close()
 
     def _take_datagrams(self, one: socket.socket, intake: Intake) -> None:
-        assert self.udp
-        messages: list[bytes] = []
+        found: dict[str, list[bytes]] = {}  # by address
         try:
-            while len(messages) < MESSAGES_AT_ONCE:
-                messages.append(one.recv(65535).rstrip(b"\n\0"))
+            for _ in range(MESSAGES_AT_ONCE):
+                message, address = one.recvfrom(65535)
+                if message := message.rstrip(b"\n\0"):
+                    found.setdefault(address[0], []).append(message)
         except BlockingIOError:
             pass
-        intake.put(
-            f"syslog:udp:{self.udp[1]}", SOURCE, [message for message in messages if message]
-        )
+        for host, messages in found.items():
+            intake.put(self._udp_streams.of(host), self.source, messages)
 
-    def _take_bytes(self, peer: socket.socket, frames: Frames, intake: Intake) -> bool:
+    def _take_bytes(self, connection: socket.socket, peer: Peer, intake: Intake) -> bool:
         """Bring what one connection has sent; whether it has ended."""
-        assert self.tcp
         try:
-            chunk = peer.recv(256 * 1024)
+            chunk = connection.recv(256 * 1024)
         except BlockingIOError:
             return False
         except OSError:
             chunk = b""
-        messages = list(frames.take(chunk))
-        if not chunk and frames.rest():
-            messages.append(frames.rest())
+        messages = list(peer.frames.take(chunk))
+        if not chunk and peer.frames.rest():
+            messages.append(peer.frames.rest())
         if messages:
-            intake.put(f"syslog:tcp:{self.tcp[1]}", SOURCE, messages)
+            intake.put(peer.stream, self.source, messages)
         return not chunk
 
     def _count_drops(self, intake: Intake) -> None:

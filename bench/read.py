@@ -24,7 +24,7 @@ LAST = Path(__file__).parent / "data" / "read.last.json"
 FOLDERS = ("evtx-attack-samples", "evtx-to-mitre", "sigma-regression")
 SOURCES = (
     *("windows_xml", "linux_audit", "syslog", "journal"),
-    *("web_access", "fortigate", "suricata"),
+    *("web_access", "fortigate", "suricata", "sensor"),
     *("palo_alto", "cisco_asa", "cisco_ios", "iptables", "check_point", "sophos"),
     *("sonicwall", "juniper_srx", "netscreen", "huawei_usg", "mikrotik", "pfsense", "f5_bigip"),
     *("modsecurity", "unparsed"),

@@ -36,6 +36,9 @@ FAR_PAST = timedelta(days=7)
 _SKEW_US = 300_000_000  # an agent's clock that is off by more is flagged on its events
 # Of the device that wrote the record, never of its traffic: what the record says, then who sent it to the relay.
 RELAY_ADDRESSES = ("host.ip", "observer.ip", "soc.peer_ip")
+# What watches a network speaks of those who talk there: the one who is asked, then the one who asks.
+WATCHERS = frozenset({"sensor", "suricata"})
+WATCHED_ADDRESSES = ("destination.ip", "source.ip")
 OWN_NOTICES = "soc_agent"  # the source of what agents say of themselves
 _DOOR = Scope.province("door")
 log = structlog.get_logger(__name__)
@@ -386,8 +389,12 @@ def peer_address(stream: str) -> str:
 
 
 def _owner_of_relayed(event: Event, agent: AgentRow, ownership: Ownership) -> Owner:
-    """The owner of the device that wrote the record, if the relay may speak for it; else nobody."""
-    for name in RELAY_ADDRESSES:
+    """The owner of the device that wrote the record, if the relay may speak for it; else nobody.
+
+    What a sensor saw belongs to the system that was talked to.
+    """
+    is_watched = event.source in WATCHERS
+    for name in (*WATCHED_ADDRESSES, *RELAY_ADDRESSES) if is_watched else RELAY_ADDRESSES:
         value = event.fields.get(name)
         for address in _texts(value):
             owner = ownership.of_address(address, agent.prefixes)

@@ -14,6 +14,7 @@ inputs:
   - {kind: syslog, udp: "0.0.0.0:514", tcp: "0.0.0.0:514", relp: "0.0.0.0:2514"}
   - {kind: syslog, tls: "0.0.0.0:6514", relp_tls: "0.0.0.0:2515", source: auto,
      certificate: /etc/soc/relay.pem, key: /etc/soc/relay.key, client_ca: /etc/soc/devices-ca.pem}
+  - {kind: sensor, interface: eth1}  # packets; needs root or CAP_NET_RAW
 exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
 limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
 ```
@@ -36,6 +37,7 @@ from collectors.agent.inputs.contract import Input
 from collectors.agent.inputs.evtx_files import EvtxFiles
 from collectors.agent.inputs.file_tail import FileTail
 from collectors.agent.inputs.journal import Journal
+from collectors.agent.inputs.sensor import PacketSensor
 from collectors.agent.inputs.syslog import Syslog
 
 MEBIBYTE = 1024 * 1024
@@ -48,6 +50,7 @@ INPUT_KEYS = {
     "journal": {"directory"},
     "file": {"paths", "source", "from"},
     "evtx": {"paths"},
+    "sensor": {"interface"},
     "syslog": {
         "udp",
         "tcp",
@@ -152,6 +155,11 @@ def _made(kind: str, entry: Mapping[str, Any], config: Config) -> list[Input]:
         return [Journal((f"--directory={folder}",) if folder else ())]
     if kind == "evtx":
         return [EvtxFiles(_paths(entry))]
+    if kind == "sensor":
+        interface = entry.get("interface")
+        if not isinstance(interface, str) or not interface:
+            raise ConfigError("inputs: sensor: name the interface to watch")
+        return [PacketSensor(interface)]
     if kind == "syslog":
         return _syslog(entry)
     start = entry.get("from", "start")

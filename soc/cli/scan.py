@@ -40,7 +40,7 @@ def command(
         list[Path],
         typer.Argument(
             metavar="INPUT...",
-            help=".evtx .jsonl .ndjson .json, these as .gz .zst .zip, .log, or a folder",
+            help=".evtx .jsonl .ndjson .json .pcap .pcapng, these as .gz .zst .zip, .log, or a folder",
         ),
     ],
     rules: Annotated[list[Path], typer.Option(help="A folder of rules; may be given again.")],
@@ -179,7 +179,9 @@ class Scan:
         from soc.detect import event_files as files
 
         if kind in files.PCAP:
-            reason = "packets are not events: run `soc-sensor` on it and scan its JSON lines"
+            if self.ecs:
+                return files.packet_records(shown, content)
+            reason = "the packet sensor's records have ECS names: say --mapping ecs"
             return iter([files.FileProblem(shown, reason)])
         if kind == files.LOG and not (self.source and self.ecs):
             reason = "lines need a reader: say --source NAME (or auto) and --mapping ecs"
@@ -192,7 +194,7 @@ class Scan:
         self, shown: str, item: Item, kind: str
     ) -> Iterator[tuple[dict[str, Any], str | datetime, str]]:
         """(fields, time, host) of the events of a record; what cannot be read is named."""
-        from soc.detect.event_files import EVTX, FileProblem
+        from soc.detect.event_files import EVTX, PCAP, FileProblem
         from soc.detect.native_events import flat, host_of, native_fields, time_of
         from soc.errors import RecordError
 
@@ -208,7 +210,7 @@ class Scan:
         from soc.collect.discovery import read
         from soc.model.event import RawRecord
 
-        source = "windows_xml" if kind == EVTX else self.source
+        source = "windows_xml" if kind == EVTX else "sensor" if kind in PCAP else self.source
         try:
             for event in read(RawRecord(item.raw, source, received_at=datetime.now(UTC))):
                 host = event.host or str(event.fields.get("host.name", ""))

@@ -9,7 +9,11 @@ import gzip
 import io
 import json
 import re
+import shutil
 import struct
+import subprocess
+import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -125,6 +129,24 @@ def records(shown: str, kind: str, content: IO[bytes] | Path) -> Iterator[Item |
             yield from _text_records(shown, kind, content)
     except (OSError, EOFError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile) as error:
         yield FileProblem(shown, f"damaged file: {error}")
+
+
+def packet_records(shown: str, content: IO[bytes] | Path) -> Iterator[Item | FileProblem]:
+    """What the packet sensor says of a capture, by its process: each record is a line for the reader ``sensor``."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = content if isinstance(content, Path) else Path(folder) / "capture"
+        if not isinstance(content, Path):
+            with path.open("wb") as plain:
+                shutil.copyfileobj(content, plain)
+        command = [sys.executable, "-m", "collectors.sensor.main", str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sensor:
+            assert sensor.stdout is not None
+            assert sensor.stderr is not None
+            for number, line in enumerate(sensor.stdout, 1):
+                yield Item(number, None, line.rstrip(b"\n"))
+            said = sensor.stderr.read().decode("utf-8", "replace").strip()
+        if said:
+            yield FileProblem(shown, said.removeprefix(f"soc-sensor: {path} "))
 
 
 def _text_records(shown: str, kind: str, plain: IO[bytes]) -> Iterator[Item | FileProblem]:

@@ -31,6 +31,7 @@ NAMESPACES = frozenset(
         "palo_alto",
         "pfsense",
         "powershell",
+        "sensor",
         "soc",
         "sonicwall",
         "sophos",

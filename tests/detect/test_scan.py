@@ -118,7 +118,7 @@ def test_a_folder_is_searched_to_the_bottom(tmp_path: Path, rules: Path) -> None
         ("bad.zip", b"nonsense", "damaged or locked zip"),
         ("bad.jsonl", b"{nonsense\n", "not JSON"),
         ("list.jsonl", b'"text"\n', "not a JSON object"),
-        ("a.pcap", b"\xd4\xc3\xb2\xa1", "soc-sensor"),
+        ("a.pcap", b"\xd4\xc3\xb2\xa1", "--mapping ecs"),
         ("a.log", b"Nov 22 x\n", "--source"),
     ],
 )
@@ -249,3 +249,36 @@ def test_rules_in_ecs_names_are_told_to_use_the_ecs_mapping(tmp_path: Path) -> N
     (silent,) = pack.cannot_match
     assert "--mapping ecs" in silent.reason
     assert silent.fields == ("process.command_line",)
+
+
+RULE_ON_DNS = """\
+title: A name is asked for
+id: 6f2f3a90-94a3-4d2e-9a37-6c3d6a0f5c11
+status: test
+description: Matches a question for www.vn.
+logsource: {category: dns}
+detection:
+  asked: {dns.question.name: www.vn}
+  condition: asked
+level: low
+"""
+
+
+def test_a_capture_is_read_by_the_packet_sensor(tmp_path: Path) -> None:
+    """Its records meet the rules in ECS names; a damaged capture is named, and what comes before is read."""
+    from tests.sensor.packets import pcap, udp
+    from tests.sensor.test_command import QUESTION
+
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "dns.yml").write_text(RULE_ON_DNS)
+    whole = pcap([udp(QUESTION)])
+    (tmp_path / "a.pcap").write_bytes(whole)
+    (tmp_path / "b.pcap").write_bytes(pcap([udp(QUESTION), udp(QUESTION)])[:-5])
+    with gzip.open(tmp_path / "c.pcap.gz", "wb") as packed:
+        packed.write(whole)
+    files = [tmp_path / name for name in ("a.pcap", "b.pcap", "c.pcap.gz")]
+    where = ("--mapping", "ecs", "--rules", tmp_path / "rules")
+    done = run_scan(*where, *files, cache=tmp_path / "cache")
+    found = [one["file"] for one in done.matches]
+    assert (done.returncode, found) == (0, [str(path) for path in files])
+    assert "b.pcap: cannot be read: cut off" in done.stderr.decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -137,6 +138,37 @@ def test_an_event_by_a_relay_is_of_the_device_that_wrote_it(database, store, pla
         patch.setattr(discovery, "read", with_name)
         take(flow, a_batch(relay, ["host.name", "observer.name", "none"]))
     assert [event.host for event in store.events()] == ["fw-01", "fw-01", "srv-01"]
+
+
+@pytest.mark.parametrize(
+    ("source", "fields", "agency"),
+    [
+        ("sensor", {"destination.ip": "10.1.0.1", "source.ip": "10.1.0.2"}, "asked"),
+        ("suricata", {"destination.ip": "203.0.113.1", "source.ip": "10.1.0.2"}, "asking"),
+        ("sensor", {"destination.ip": "203.0.113.1", "source.ip": "203.0.113.2"}, None),
+        ("syslog", {"destination.ip": "10.1.0.1", "source.ip": "10.1.0.2"}, None),
+    ],
+)
+def test_what_a_sensor_saw_belongs_to_who_was_talked_to(
+    database, store, plain_reader, source, fields, agency
+):
+    """Else to who talked; a device's lines never belong to its traffic."""
+    owners = Owners({"10.1.0.1": Owner("asked"), "10.1.0.2": Owner("asking")})
+    flow = a_flow(database, store, ownership=owners)
+    relay = a_sender(database, "rl-1", kind="relay", prefixes=["10.1."])
+    from soc.collect import discovery
+
+    read = discovery.read
+
+    def watched(record):
+        for event in read(record):
+            event.fields.update(fields)
+            yield replace(event, source=source)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "read", watched)
+        take(flow, a_batch(relay, ["one"]))
+    assert store.events()[0].agency_id == agency
 
 
 def test_an_unreadable_record_is_set_aside_with_its_bytes(flow, database, sender):

@@ -29,7 +29,6 @@ def test_every_ja4_that_is_expected_is_found(corpus: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_every_capture_ends_in_records_or_a_refusal(corpus: Path):
     """One of them claims a packet of 3.9 GB: it is refused by name, after the packets before it."""
     refused = []

@@ -17,6 +17,7 @@ from soc.normalise.addresses import ip_address
 NAMESPACES = frozenset(
     {
         "auditd",
+        "cef",
         "check_point",
         "cisco",
         "f5",
@@ -25,7 +26,9 @@ NAMESPACES = frozenset(
         "iptables",
         "journald",
         "juniper",
+        "key_value",
         "labels",
+        "leef",
         "mikrotik",
         "modsecurity",
         "palo_alto",
@@ -35,8 +38,8 @@ NAMESPACES = frozenset(
         "sonicwall",
         "sophos",
         "suricata",
-        "sysmon",
         "syslog",
+        "sysmon",
         "winlog",
     }
 )

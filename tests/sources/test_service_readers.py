@@ -1,0 +1,103 @@
+"""The readers of services and of generic formats, where the samples cannot say why."""
+
+from __future__ import annotations
+
+import pytest
+
+from soc.collect.discovery import read, sniff
+from soc.errors import RecordError
+from soc.model.event import Event
+from tests.sources.accept import as_received
+
+
+def only_event(line: str, source: str = "auto") -> Event:
+    (event,) = read(as_received(line.encode("utf-8"), source))
+    return event
+
+
+@pytest.mark.parametrize("source", ["cef", "leef", "key_value"])
+def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
+    """An input with the wrong source shows itself in the set-aside records."""
+    with pytest.raises(RecordError, match=r"expected"):
+        only_event("Nov 20 10:00:00 web01 sshd[1]: Server listening on :: port 22.", source)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (r"msg=a\=b c", {"message": "a=b c"}),
+        (r"msg=one\ntwo act=x", {"message": "one\ntwo", "event.action": "x"}),
+        (r"filePath=C:\\new\\run", {"file.path": r"C:\new\run"}),
+        (r"filePath=C:\Windows\System32", {"file.path": r"C:\Windows\System32"}),
+        ("request=http://x.example/?a=b&c=d spt=80", {"url.original": "http://x.example/?a=b&c=d"}),
+        ("cs1=v", {"cef.cs1": "v"}),
+        ("cs1Label=Rule Name cs1=v", {"cef.custom.rule_name": "v"}),
+        ("src=nobody", {"cef.src": "nobody"}),
+        ("act=first act=second", {"event.action": "first"}),
+    ],
+)
+def test_a_value_of_cef_is_what_was_meant(written: str, kept: dict[str, str]) -> None:
+    """Escapes, spaces, equal signs of addresses, labels: the corners of the format."""
+    fields = only_event(f"CEF:0|v|p|1|c|name|5|{written}").fields
+    assert {name: fields.get(name) for name in kept} == kept
+
+
+def test_a_bar_and_a_backslash_in_a_header_are_escaped() -> None:
+    r"""``\|`` is a bar of the name."""
+    fields = only_event(r"CEF:0|v\|w|p\\q|1|c|n\|m|5|").fields
+    assert (fields["observer.vendor"], fields["observer.product"]) == ("v|w", r"p\q")
+    assert fields["cef.name"] == "n|m"
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [("0", 0), ("10", 10), ("Low", 3), ("Very-High", 10)]
+)
+def test_a_severity_of_cef_is_a_number_or_a_word(written: str, number: int) -> None:
+    fields = only_event(f"CEF:0|v|p|1|c|name|{written}|").fields
+    assert (fields["event.severity"], fields["cef.severity"]) == (number, written)
+
+
+@pytest.mark.parametrize("sign", ["^", "x5E", "0x5e", "|", ";", "\t", "", "0x09"])
+def test_the_delimiter_of_leef_2_is_what_the_header_says(sign: str) -> None:
+    """Itself, by its number, or the tab where none is named."""
+    between = {"x5E": "^", "0x5e": "^", "": "\t", "0x09": "\t"}.get(sign, sign)
+    line = f"LEEF:2.0|v|p|1|e|{sign}|src=10.0.0.1{between}msg=two words{between}sev=4"
+    fields = only_event(line).fields
+    assert (fields["source.ip"], fields["message"], fields["event.severity"]) == (
+        "10.0.0.1",
+        "two words",
+        4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("MMM dd yyyy HH:mm:ss", "Nov 20 2026 09:00:00"),
+        ("dd.MM.yyyy HH:mm:ss", "20.11.2026 09:00:00"),
+        ("yyyy-MM-dd'T'HH:mm:ss.SSSZ", "2026-11-20T02:00:00.000+0000"),
+        ("MM/dd/yy hh:mm:ss a", "11/20/26 09:00:00 AM"),
+        ("MMM dd yyyy HH:mm:ss z", "Nov 20 2026 02:00:00 UTC"),
+        ("", "1795140000000"),
+        ("", "Nov 20 2026 09:00:00"),
+        ("", "Nov 20 09:00:00"),
+    ],
+)
+def test_a_time_of_leef_is_read_by_its_format(form: str, written: str) -> None:
+    """Java's letters; without a format the usual forms."""
+    line = f"LEEF:1.0|v|p|1|e|devTime={written}\tdevTimeFormat={form}"
+    assert only_event(line).observed_at.isoformat() == "2026-11-20T02:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 20 09:00:00 h sshd[1]: Failed password for a from 10.0.0.1 port 5 ssh2",
+        "Nov 20 09:00:00 h app[1]: saw a=1 b=2 c=3 d=4 e=5",
+        "Nov 20 09:00:00 h app[1]: a=1 b=2",
+        "<86>Nov 20 09:00:00 h sudo:  lan : TTY=pts/0 ; PWD=/root ; USER=root ; COMMAND=/bin/sh",
+    ],
+)
+def test_words_with_pairs_among_them_stay_syslog(line: str) -> None:
+    """Only what is pairs from its beginning is read as pairs."""
+    assert sniff(line.encode()) == "syslog"

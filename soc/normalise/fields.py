@@ -17,12 +17,14 @@ from soc.normalise.addresses import ip_address
 NAMESPACES = frozenset(
     {
         "auditd",
+        "blue_coat",
         "cef",
         "check_point",
         "cisco",
         "f5",
         "fortinet",
         "huawei",
+        "iis",
         "iptables",
         "journald",
         "juniper",
@@ -37,6 +39,7 @@ NAMESPACES = frozenset(
         "soc",
         "sonicwall",
         "sophos",
+        "squid",
         "suricata",
         "syslog",
         "sysmon",

@@ -20,7 +20,9 @@ AFTER_HOST = re.compile(
     r"(?:-|(?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++)(?: |$)",
     re.DOTALL,
 )
-TAG = re.compile(r"[\s:]{0,4}(?P<program>[A-Za-z][\w./-]{0,63}+)(?:\[(?P<pid>\d{1,10})\])?:(?: |$)")
+TAG = re.compile(
+    r"[\s:]{0,4}(?P<program>[A-Za-z(/][\w./()-]{0,63}+)(?:\[(?P<pid>\d{1,10})\])?:(?: |$)"
+)
 BEFORE = (
     rb"(?:<\d{1,3}>)?(?:(?:1 )?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,20} |"
     rb"[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})? )?(?:[\w.:%-]{1,255} )?"
@@ -56,7 +58,7 @@ def read_program_line(text: str, record: RawRecord) -> ProgramLine:
     tag = (AFTER_HOST if MODERN.match(text) else TAG).match(text, head.end)
     if tag is None:
         return ProgramLine(head, "", "", text[head.end :].strip())
-    program = tag["program"].rpartition("/")[2]
+    program = tag["program"].rpartition("/")[2].strip("()")
     return ProgramLine(head, program, tag["pid"] or "", text[tag.end() :].strip())
 
 

@@ -15,7 +15,7 @@ def only_event(line: str, source: str = "auto") -> Event:
     return event
 
 
-@pytest.mark.parametrize("source", ["cef", "leef", "key_value"])
+@pytest.mark.parametrize("source", ["cef", "leef", "key_value", "squid", "blue_coat", "iis"])
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
     """An input with the wrong source shows itself in the set-aside records."""
     with pytest.raises(RecordError, match=r"expected"):
@@ -101,3 +101,40 @@ def test_a_time_of_leef_is_read_by_its_format(form: str, written: str) -> None:
 def test_words_with_pairs_among_them_stay_syslog(line: str) -> None:
     """Only what is pairs from its beginning is read as pairs."""
     assert sniff(line.encode()) == "syslog"
+
+
+@pytest.mark.parametrize(
+    ("raw", "source", "fields"),
+    [
+        ("#Fields: date time c-ip sc-status\n2026-11-20 02:00:00 10.0.0.1 404", "iis",
+         {"source.ip": "10.0.0.1", "http.response.status_code": 404}),
+        ("#Fields: date time c-ip cs(X-My-Thing)\n2026-11-20 02:00:00 10.0.0.1 v", "iis", {"iis.cs-x-my-thing": "v"}),
+        ("#Fields: date time c-ip s-action\n2026-11-20 02:00:00 10.0.0.1 TCP_HIT", "blue_coat",
+         {"source.ip": "10.0.0.1", "event.action": "TCP_HIT"}),
+        ("2026-11-20 02:00:00 of nine columns that nobody named before", "iis",
+         {"event.dataset": "iis.log", "message": "2026-11-20 02:00:00 of nine columns that nobody named before"}),
+        ("2026-11-20 02:00:00 7 10.1.2.3 of columns not named", "blue_coat", {"event.dataset": "blue_coat.log"}),
+    ],
+)  # fmt: skip
+def test_columns_are_read_by_their_names_and_kept_as_words_without(
+    raw: str, source: str, fields: dict[str, object]
+) -> None:
+    """The administrator chooses the columns."""
+    event = only_event(raw, source)
+    assert {name: event.fields.get(name) for name in fields} == fields
+    assert event.observed_at.isoformat() == "2026-11-20T02:00:00+00:00"
+
+
+def test_each_line_below_the_names_is_an_event() -> None:
+    """A shipper may bring a whole file as one record."""
+    raw = b"#Fields: date time c-ip\n2026-11-20 02:00:00 10.0.0.1\n2026-11-20 02:00:01 10.0.0.2\n"
+    events = list(read(as_received(raw, "iis")))
+    assert [event.fields["source.ip"] for event in events] == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_a_request_through_a_proxy_is_asked_about_by_the_rules_of_proxies_alone() -> None:
+    """What a user fetches from outside is no attack on a web server of ours."""
+    fields = only_event(
+        "1795140000.123 5 10.1.2.15 TCP_MISS/200 1 GET http://a.example/ - HIER_DIRECT/203.0.113.1 -"
+    ).fields
+    assert (fields["event.category"], fields["event.dataset"]) == (["network"], "squid.proxy")

@@ -28,6 +28,7 @@ SOURCES = (
     *("palo_alto", "cisco_asa", "cisco_ios", "iptables", "check_point", "sophos"),
     *("sonicwall", "juniper_srx", "netscreen", "huawei_usg", "mikrotik", "pfsense", "f5_bigip"),
     *("modsecurity", "cef", "leef", "key_value", "squid", "blue_coat", "iis"),
+    *("apache_error", "nginx_error", "bind", "unbound", "windows_dns"),
     "unparsed",
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes

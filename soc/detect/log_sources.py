@@ -135,6 +135,12 @@ MODULES_OF: Mapping[str, Values] = MappingProxyType(
         "juniper": ("juniper_srx", "netscreen"),
     }
 )
+SERVICES_ALONE: Mapping[str, Mapping[str, Values]] = MappingProxyType(
+    {  # services that SigmaHQ names without a product, by the readers that bring them
+        "apache": {"event.module": "apache"},
+        "nginx": {"event.module": "nginx"},
+    }
+)
 SERVICES_OF_DEVICES = frozenset({"aaa", "bgp", "ldp", "sslvpnd", "syslog"})
 """Services whose words stand in any message of the device."""
 KEPT_AS_TEXT = frozenset(
@@ -294,4 +300,5 @@ def _other(
         return {"event.module": product}
     if product:
         return {"event.module": product, **ANY_CATEGORY.get(category or "", {})}
-    return {"event.dataset": (str(service), f"*.{service}")}
+    known: Mapping[str, Values] | None = SERVICES_ALONE.get(str(service))
+    return known or {"event.dataset": (str(service), f"*.{service}")}

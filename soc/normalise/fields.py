@@ -16,7 +16,9 @@ from soc.normalise.addresses import ip_address
 
 NAMESPACES = frozenset(
     {
+        "apache",
         "auditd",
+        "bind",
         "blue_coat",
         "cef",
         "check_point",
@@ -33,6 +35,7 @@ NAMESPACES = frozenset(
         "leef",
         "mikrotik",
         "modsecurity",
+        "nginx",
         "palo_alto",
         "pfsense",
         "powershell",
@@ -43,6 +46,8 @@ NAMESPACES = frozenset(
         "suricata",
         "syslog",
         "sysmon",
+        "unbound",
+        "windows_dns",
         "winlog",
     }
 )

@@ -19,7 +19,7 @@ from soc.normalise.timestamps import (
     time_zone,
 )
 
-CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d\d):(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d\d):(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?(?: ?(?P<half>[AaPp]\.?[Mm]\.?|SA|CH))?"
 ZONE = r"(?: ?\(?(?P<zone>Z|(?:UTC|GMT)?[+-]\d\d:?\d\d|[A-Z]{2,5}|[A-Z][a-z]{2,12}/[A-Za-z_]{2,30})\)?)?"
 NAMED = re.compile(  # Nov 20 2026 09:00:00, Fri Nov 20 09:00:00 2026
     r"(?:[A-Z][a-z]{2},? )?(?P<mon>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}),?(?: (?P<y>\d{4}))? {1,2}"
@@ -98,18 +98,27 @@ def _moment(parts: re.Match[str], record: RawRecord, us: bool) -> datetime:
     if said.get("mon"):
         month, day = str(MONTHS.get(said["mon"], 0)), said["day"]
     elif said.get("a"):
-        month, day = (said["a"], said["b"]) if us else (said["b"], said["a"])
+        month, day = _month_and_day(said, us)
     else:
         month, day = said["b"], said["day"]
     full = year if len(year) == 4 else f"20{year}"
     return from_iso(f"{full}-{int(month):02}-{int(day):02}T{clock}", zone)
 
 
+def _month_and_day(said: dict[str, str], us: bool) -> tuple[str, str]:
+    """The order that was told, unless one of the two can be no month, or Vietnam's SA and CH say it."""
+    first, second = said["a"], said["b"]
+    month_first = us and said["half"] not in ("SA", "CH")
+    if int(first) > 12 or int(second) > 12:
+        month_first = int(second) > 12
+    return (first, second) if month_first else (second, first)
+
+
 def _hour(said: dict[str, str]) -> int:
     hour = int(said["h"])
     if not said["half"]:
         return hour
-    return hour % 12 + (12 if said["half"] in "Pp" else 0)
+    return hour % 12 + (12 if said["half"][0] in "PpC" else 0)
 
 
 @lru_cache(maxsize=256)

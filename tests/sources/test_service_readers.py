@@ -15,7 +15,13 @@ def only_event(line: str, source: str = "auto") -> Event:
     return event
 
 
-@pytest.mark.parametrize("source", ["cef", "leef", "key_value", "squid", "blue_coat", "iis"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("cef", "leef", "key_value", "squid", "blue_coat", "iis", "apache_error", "nginx_error"),
+        *("bind", "unbound", "windows_dns"),
+    ],
+)
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
     """An input with the wrong source shows itself in the set-aside records."""
     with pytest.raises(RecordError, match=r"expected"):
@@ -138,3 +144,70 @@ def test_a_request_through_a_proxy_is_asked_about_by_the_rules_of_proxies_alone(
         "1795140000.123 5 10.1.2.15 TCP_MISS/200 1 GET http://a.example/ - HIER_DIRECT/203.0.113.1 -"
     ).fields
     assert (fields["event.category"], fields["event.dataset"]) == (["network"], "squid.proxy")
+
+
+@pytest.mark.parametrize(
+    ("client", "address", "port"),
+    [
+        ("203.0.113.9:51234", "203.0.113.9", 51234),
+        ("2001:db8::9:443", "2001:db8::9", 443),
+    ],
+)
+def test_the_client_of_httpd_has_its_port_after_a_colon(
+    client: str, address: str, port: int
+) -> None:
+    """Behind IPv6 too, without brackets."""
+    line = f"[Fri Nov 20 09:00:00 2026] [core:info] [pid 1] [client {client}] AH00128: words"
+    fields = only_event(line).fields
+    assert (fields["source.ip"], fields["source.port"]) == (address, port)
+
+
+def test_a_line_of_modsecurity_in_an_error_log_is_modsecuritys() -> None:
+    line = '[Fri Nov 20 09:00:00 2026] [:error] [pid 1] [client 203.0.113.9] ModSecurity: Warning. [id "1"]'
+    assert sniff(line.encode()) == "modsecurity"
+
+
+def test_a_name_in_a_file_is_not_taken_for_the_client_of_nginx() -> None:
+    """A stranger chooses the name of what is not found."""
+    line = (
+        '2026/11/20 09:00:07 [error] 1#1: *1 open() "/a, client: 192.0.2.66, server: b" failed (2: No such file), '
+        'client: 203.0.113.11, server: _, request: "GET /a HTTP/1.1", host: "x"'
+    )
+    assert only_event(line).fields["source.ip"] == "203.0.113.11"
+
+
+@pytest.mark.parametrize(
+    ("line", "source"),
+    [
+        ("Nov 20 09:00:15 ns1 named[812]: words of the next release", "bind"),
+        ("20-Nov-2026 09:00:15.000 general: info: words of the next release", "bind"),
+        ("Nov 20 09:00:15 ns1 unbound[7]: [7:0] info: words of the next release", "unbound"),
+        ("20/11/2026 09:00:15 0A10 EVENT   words of the next release", "windows_dns"),
+        ("2026/11/20 09:00:15 [error] 1#1: *2 words of the next release", "nginx_error"),
+        (
+            "[Fri Nov 20 09:00:15 2026] [core:error] [pid 1] words of the next release",
+            "apache_error",
+        ),
+        ("<29>Nov 20 09:00:15 proxy01 squid[812]: words of the next release", "squid"),
+    ],
+)
+def test_words_that_are_not_known_are_an_event_of_their_product(line: str, source: str) -> None:
+    """The next release of a service must not blind us."""
+    event = only_event(line)
+    assert (event.source, event.fields["message"]) == (source, "words of the next release")
+    assert event.observed_at.isoformat() == "2026-11-20T02:00:15+00:00"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "20-Nov-2026 09:00:00.123 queries: info: client @0x7 10.1.2.3#5 (a.vn): query: a.vn IN TXT + (192.0.2.53)",
+        "[1795140003] unbound[1:0] info: 10.1.2.3 a.vn. TXT IN",
+        "11/20/2026 9:00:00 AM 0E70 PACKET  UDP Rcv 10.1.2.3    5b47   Q [0001   D   NOERROR] TXT    (1)a(2)vn(0)",
+    ],
+)
+def test_a_question_has_what_rules_about_names_ask_for(line: str) -> None:
+    """Whichever server answers."""
+    fields = only_event(line).fields
+    assert (fields["dns.question.name"], fields["dns.question.type"]) == ("a.vn", "TXT")
+    assert (fields["source.ip"], fields["event.category"]) == ("10.1.2.3", ["network"])

@@ -23,6 +23,8 @@ NAMESPACES = frozenset(
         "cef",
         "check_point",
         "cisco",
+        "dhcp",
+        "dnsmasq",
         "f5",
         "fortinet",
         "huawei",

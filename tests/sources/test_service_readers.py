@@ -19,7 +19,7 @@ def only_event(line: str, source: str = "auto") -> Event:
     "source",
     [
         *("cef", "leef", "key_value", "squid", "blue_coat", "iis", "apache_error", "nginx_error"),
-        *("bind", "unbound", "windows_dns"),
+        *("bind", "unbound", "windows_dns", "isc_dhcp", "kea", "dnsmasq", "windows_dhcp"),
     ],
 )
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
@@ -188,6 +188,10 @@ def test_a_name_in_a_file_is_not_taken_for_the_client_of_nginx() -> None:
             "[Fri Nov 20 09:00:15 2026] [core:error] [pid 1] words of the next release",
             "apache_error",
         ),
+        ("<30>Nov 20 09:00:15 h dhcpd[1]: words of the next release", "isc_dhcp"),
+        ("<30>Nov 20 09:00:15 h kea-dhcp6[1]: words of the next release", "kea"),
+        ("<30>Nov 20 09:00:15 h dnsmasq-dhcp[1]: words of the next release", "dnsmasq"),
+        ("77,11/20/26,09:00:15,words of the next release,,", "windows_dhcp"),
         ("<29>Nov 20 09:00:15 proxy01 squid[812]: words of the next release", "squid"),
     ],
 )
@@ -211,3 +215,28 @@ def test_a_question_has_what_rules_about_names_ask_for(line: str) -> None:
     fields = only_event(line).fields
     assert (fields["dns.question.name"], fields["dns.question.type"]) == ("a.vn", "TXT")
     assert (fields["source.ip"], fields["event.category"]) == ("10.1.2.3", ["network"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 20 09:00:01 h dhcpd[1]: DHCPACK on 10.1.2.30 to 00:26:37:ee:47:20 (may-lan) via eth0",
+        "Nov 20 09:00:01 h dnsmasq-dhcp[1]: DHCPACK(br0) 10.1.2.30 00:26:37:ee:47:20 may-lan",
+        "10,11/20/26,09:00:01,Assign,10.1.2.30,may-lan,002637EE4720,,1,0,,,,,,,,,0",
+        "2026-11-20 09:00:01.000 INFO  [kea-dhcp4.leases/1.2] DHCP4_LEASE_ALLOC [hwtype=1 00:26:37:ee:47:20]: "
+        "lease 10.1.2.30 has been allocated for 60 seconds to hostname=may-lan",
+    ],
+)
+def test_a_lease_is_told_in_the_same_words_by_every_server(line: str) -> None:
+    """Whose address was this: one query for all."""
+    fields = only_event(line).fields
+    told = {
+        name: fields[name] for name in ("dhcp.address", "source.ip", "source.mac", "source.domain")
+    }
+    assert told == {
+        "dhcp.address": "10.1.2.30",
+        "source.ip": "10.1.2.30",
+        "source.mac": "00-26-37-EE-47-20",
+        "source.domain": "may-lan",
+    }
+    assert (fields["event.action"], fields["network.protocol"]) == ("ack", "dhcp")

@@ -29,7 +29,7 @@ SOURCES = (
     *("sonicwall", "juniper_srx", "netscreen", "huawei_usg", "mikrotik", "pfsense", "f5_bigip"),
     *("modsecurity", "cef", "leef", "key_value", "squid", "blue_coat", "iis"),
     *("apache_error", "nginx_error", "bind", "unbound", "windows_dns"),
-    *("isc_dhcp", "kea", "dnsmasq", "windows_dhcp"),
+    *("isc_dhcp", "kea", "dnsmasq", "windows_dhcp", "postfix", "exchange"),
     "unparsed",
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes

@@ -33,9 +33,10 @@ class ProgramLine(NamedTuple):
     """One line taken apart; what is not there is empty."""
 
     head: Head
-    program: str
+    program: str  # its last part: "smtpd" of "postfix/smtpd"
     pid: str
     message: str
+    tag: str = ""  # the program as it is written
 
     def observed_at(self, record: RawRecord) -> datetime:
         """The time of the head, or that of collection."""
@@ -47,19 +48,21 @@ def read_program_line(text: str, record: RawRecord) -> ProgramLine:
 
     >>> from datetime import UTC
     >>> record = RawRecord(b"", "x", datetime(2026, 11, 22, tzinfo=UTC))
-    >>> read_program_line("Nov 20 09:00:00 ns1 named[7]: running", record)[1:]
+    >>> read_program_line("Nov 20 09:00:00 ns1 named[7]: running", record)[1:4]
     ('named', '7', 'running')
-    >>> read_program_line("<30>1 2026-11-20T09:00:00+07:00 ns1 named 7 - - running", record)[1:]
+    >>> read_program_line("<30>1 2026-11-20T09:00:00+07:00 ns1 named 7 - - running", record)[1:4]
     ('named', '7', 'running')
     """
     head = read_head(text[:600], record)
     if head.host and text[head.end - 1] == ":":  # no host: the word is the program
-        return ProgramLine(head._replace(host=""), head.host, "", text[head.end :].strip())
+        words = text[head.end :].strip()
+        return ProgramLine(head._replace(host=""), head.host, "", words, head.host)
     tag = (AFTER_HOST if MODERN.match(text) else TAG).match(text, head.end)
     if tag is None:
         return ProgramLine(head, "", "", text[head.end :].strip())
     program = tag["program"].rpartition("/")[2].strip("()")
-    return ProgramLine(head, program, tag["pid"] or "", text[tag.end() :].strip())
+    words = text[tag.end() :].strip()
+    return ProgramLine(head, program, tag["pid"] or "", words, tag["program"])
 
 
 def program_claim(*names: str) -> re.Pattern[bytes]:

@@ -20,6 +20,7 @@ def only_event(line: str, source: str = "auto") -> Event:
     [
         *("cef", "leef", "key_value", "squid", "blue_coat", "iis", "apache_error", "nginx_error"),
         *("bind", "unbound", "windows_dns", "isc_dhcp", "kea", "dnsmasq", "windows_dhcp"),
+        *("postfix", "exchange"),
     ],
 )
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
@@ -192,6 +193,7 @@ def test_a_name_in_a_file_is_not_taken_for_the_client_of_nginx() -> None:
         ("<30>Nov 20 09:00:15 h kea-dhcp6[1]: words of the next release", "kea"),
         ("<30>Nov 20 09:00:15 h dnsmasq-dhcp[1]: words of the next release", "dnsmasq"),
         ("77,11/20/26,09:00:15,words of the next release,,", "windows_dhcp"),
+        ("<22>Nov 20 09:00:15 h postfix/smtpd[1]: words of the next release", "postfix"),
         ("<29>Nov 20 09:00:15 proxy01 squid[812]: words of the next release", "squid"),
     ],
 )
@@ -240,3 +242,19 @@ def test_a_lease_is_told_in_the_same_words_by_every_server(line: str) -> None:
         "source.domain": "may-lan",
     }
     assert (fields["event.action"], fields["network.protocol"]) == ("ack", "dhcp")
+
+
+def test_the_lines_of_one_message_have_its_queue_id() -> None:
+    """They are found together; NOQUEUE is no message."""
+    head = "Nov 20 09:00:00 mail postfix/qmgr[1]: "
+    fields = only_event(f"{head}9A1B2C3D4E: removed").fields
+    assert fields["email.local_id"] == "9A1B2C3D4E"
+    refused = only_event(f"{head}NOQUEUE: reject: RCPT from unknown[203.0.113.1]: 554 no").fields
+    assert ("email.local_id" in refused, refused["event.code"]) == (False, "554")
+
+
+def test_a_subject_with_a_comma_moves_no_column() -> None:
+    """Exchange quotes it."""
+    raw = '#Fields: date-time,message-subject,event-id\n2026-11-20T02:00:00.000Z,"a, b",SEND'
+    fields = only_event(raw, "exchange").fields
+    assert (fields["email.subject"], fields["event.action"]) == ("a, b", "send")

@@ -20,7 +20,7 @@ def only_event(line: str, source: str = "auto") -> Event:
     [
         *("cef", "leef", "key_value", "squid", "blue_coat", "iis", "apache_error", "nginx_error"),
         *("bind", "unbound", "windows_dns", "isc_dhcp", "kea", "dnsmasq", "windows_dhcp"),
-        *("postfix", "exchange"),
+        *("postfix", "exchange", "openvpn", "strongswan"),
     ],
 )
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
@@ -194,6 +194,9 @@ def test_a_name_in_a_file_is_not_taken_for_the_client_of_nginx() -> None:
         ("<30>Nov 20 09:00:15 h dnsmasq-dhcp[1]: words of the next release", "dnsmasq"),
         ("77,11/20/26,09:00:15,words of the next release,,", "windows_dhcp"),
         ("<22>Nov 20 09:00:15 h postfix/smtpd[1]: words of the next release", "postfix"),
+        ("<30>Nov 20 09:00:15 h openvpn[1]: words of the next release", "openvpn"),
+        ("<30>Nov 20 09:00:15 h charon: 05[IKE] <rw|1> words of the next release", "strongswan"),
+        ("<30>Nov 20 09:00:15 h charon: words of the next release", "strongswan"),
         ("<29>Nov 20 09:00:15 proxy01 squid[812]: words of the next release", "squid"),
     ],
 )

@@ -20,7 +20,7 @@ from soc.normalise.timestamps import (
 )
 
 CLOCK = r"(?P<h>\d{1,2}):(?P<m>\d\d):(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?(?: ?(?P<half>[AaPp]\.?[Mm]\.?|SA|CH))?"
-ZONE = r"(?: ?\(?(?P<zone>Z|(?:UTC|GMT)?[+-]\d\d:?\d\d|[A-Z]{2,5}|[A-Z][a-z]{2,12}/[A-Za-z_]{2,30})\)?)?"
+ZONE = r"(?: ?\(?(?P<zone>Z|(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|[A-Z]{2,5}|[A-Z][a-z]{2,12}/[A-Za-z_]{2,30})\)?)?"
 NAMED = re.compile(  # Nov 20 2026 09:00:00, Fri Nov 20 09:00:00 2026
     r"(?:[A-Z][a-z]{2},? )?(?P<mon>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}),?(?: (?P<y>\d{4}))? {1,2}"
     + CLOCK + ZONE + r"(?: (?P<late>\d{4}))?", re.ASCII,
@@ -128,6 +128,8 @@ def _zone(written: str, otherwise: str) -> str:
     offset = written.removeprefix("UTC").removeprefix("GMT")
     if not written or (offset[:1] not in "+-" and "/" not in written):
         return otherwise
+    if len(offset) == 3 and offset[1:].isdecimal():
+        offset = f"{offset}:00"
     try:
         time_zone(offset)
     except ValueError:

@@ -20,7 +20,7 @@ def only_event(line: str, source: str = "auto") -> Event:
     [
         *("cef", "leef", "key_value", "squid", "blue_coat", "iis", "apache_error", "nginx_error"),
         *("bind", "unbound", "windows_dns", "isc_dhcp", "kea", "dnsmasq", "windows_dhcp"),
-        *("postfix", "exchange", "openvpn", "strongswan"),
+        *("postfix", "exchange", "openvpn", "strongswan", "oracle_audit"),
     ],
 )
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
@@ -197,6 +197,10 @@ def test_a_name_in_a_file_is_not_taken_for_the_client_of_nginx() -> None:
         ("<30>Nov 20 09:00:15 h openvpn[1]: words of the next release", "openvpn"),
         ("<30>Nov 20 09:00:15 h charon: 05[IKE] <rw|1> words of the next release", "strongswan"),
         ("<30>Nov 20 09:00:15 h charon: words of the next release", "strongswan"),
+        ("2026-11-20 09:00:15.000 +07 [1] LOG:  words of the next release", "postgresql"),
+        ("<30>Nov 20 09:00:15 h postgres[1]: words of the next release", "postgresql"),
+        ("2026-11-20T02:00:15.000000Z 1 [Note] words of the next release", "mysql"),
+        ("<30>Nov 20 09:00:15 h mysqld[1]: words of the next release", "mysql"),
         ("<29>Nov 20 09:00:15 proxy01 squid[812]: words of the next release", "squid"),
     ],
 )
@@ -261,3 +265,35 @@ def test_a_subject_with_a_comma_moves_no_column() -> None:
     raw = '#Fields: date-time,message-subject,event-id\n2026-11-20T02:00:00.000Z,"a, b",SEND'
     fields = only_event(raw, "exchange").fields
     assert (fields["email.subject"], fields["event.action"]) == ("a, b", "send")
+
+
+@pytest.mark.parametrize(
+    ("line", "user", "address"),
+    [
+        ('2026-11-20 09:00:01 +07 [1] FATAL:  no pg_hba.conf entry for host "203.0.113.9", user "an", database "x"',
+         "an", "203.0.113.9"),
+        ("2026-11-20 02:00:01 UTC:203.0.113.9(51235):an@x:[1]:FATAL:  password authentication failed for user \"an\"",
+         "an", "203.0.113.9"),
+        ("2026-11-20T02:00:00.1Z 1 [Note] Access denied for user 'an'@'203.0.113.9' (using password: YES)", "an",
+         "203.0.113.9"),
+        ("20261120 09:00:10,db1,an,203.0.113.9,20,0,FAILED_CONNECT,,,1045", "an", "203.0.113.9"),
+        ('<142>Nov 20 09:00:04 h Oracle Audit[1]: LENGTH: "9" USERID:[2] "an" ACTION:[3] "100" RETURNCODE:[4] "1017" '
+         'COMMENT$TEXT:[9] "(ADDRESS=(PROTOCOL=tcp)(HOST=203.0.113.9)(PORT=5))"', "an", "203.0.113.9"),
+    ],
+)  # fmt: skip
+def test_a_sign_in_that_a_database_refused_is_told_in_the_same_words(
+    line: str, user: str, address: str
+) -> None:
+    """Whichever database it was."""
+    fields = only_event(line).fields
+    assert (fields["event.action"], fields["event.outcome"]) == ("login", "failure")
+    assert fields["event.category"] == ["authentication", "database"]
+    assert (fields["user.name"], fields["source.ip"]) == (user, address)
+
+
+@pytest.mark.parametrize("source", ["postgresql", "mysql"])
+def test_the_rest_of_a_statement_over_several_lines_is_kept(source: str) -> None:
+    """Its lines come one by one."""
+    fields = only_event("\tWHERE ten = 'An' AND tuoi > 30", source).fields
+    assert str(fields["message"]).strip() == "WHERE ten = 'An' AND tuoi > 30"
+    assert fields["event.category"] == ["database"]

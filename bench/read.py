@@ -30,7 +30,7 @@ SOURCES = (
     *("modsecurity", "cef", "leef", "key_value", "squid", "blue_coat", "iis"),
     *("apache_error", "nginx_error", "bind", "unbound", "windows_dns"),
     *("isc_dhcp", "kea", "dnsmasq", "windows_dhcp", "postfix", "exchange"),
-    *("openvpn", "strongswan", "postgresql", "mysql", "oracle_audit"),
+    *("openvpn", "strongswan", "postgresql", "mysql", "oracle_audit", "vmware"),
     "unparsed",
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes

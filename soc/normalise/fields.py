@@ -56,6 +56,7 @@ NAMESPACES = frozenset(
         "syslog",
         "sysmon",
         "unbound",
+        "vmware",
         "windows_dns",
         "winlog",
     }

@@ -20,7 +20,7 @@ def only_event(line: str, source: str = "auto") -> Event:
     [
         *("cef", "leef", "key_value", "squid", "blue_coat", "iis", "apache_error", "nginx_error"),
         *("bind", "unbound", "windows_dns", "isc_dhcp", "kea", "dnsmasq", "windows_dhcp"),
-        *("postfix", "exchange", "openvpn", "strongswan", "oracle_audit"),
+        *("postfix", "exchange", "openvpn", "strongswan", "oracle_audit", "vmware"),
     ],
 )
 def test_a_line_of_another_product_is_refused_with_what_was_expected(source: str) -> None:
@@ -201,6 +201,11 @@ def test_a_name_in_a_file_is_not_taken_for_the_client_of_nginx() -> None:
         ("<30>Nov 20 09:00:15 h postgres[1]: words of the next release", "postgresql"),
         ("2026-11-20T02:00:15.000000Z 1 [Note] words of the next release", "mysql"),
         ("<30>Nov 20 09:00:15 h mysqld[1]: words of the next release", "mysql"),
+        ("<30>2026-11-20T02:00:15Z h vmkernel: words of the next release", "vmware"),
+        (
+            "<30>2026-11-20T02:00:15Z h Hostd[1]: [Originator@6876 sub=X] words of the next release",
+            "vmware",
+        ),
         ("<29>Nov 20 09:00:15 proxy01 squid[812]: words of the next release", "squid"),
     ],
 )

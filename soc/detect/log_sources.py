@@ -160,6 +160,11 @@ LINUX_CATEGORY: Mapping[str, Mapping[str, Values]] = MappingProxyType(
         "network_connection": {"event.category": "network"},
     }
 )
+READ_FROM_SYSLOG = (
+    *("bind.log", "bind.query", "dnsmasq.log", "isc_dhcp.log", "kea.log", "key_value"),
+    *("openvpn.log", "postfix.log", "strongswan.log", "unbound.log"),
+)
+"""Datasets of services whose lines are syslog too, and have readers of their own."""
 LINUX_SERVICE: Mapping[str, Mapping[str, Values]] = MappingProxyType(
     {
         "auditd": {"event.dataset": ("linux.auditd", "linux.process")},
@@ -167,7 +172,7 @@ LINUX_SERVICE: Mapping[str, Mapping[str, Values]] = MappingProxyType(
         "sshd": {"event.dataset": "linux.auth", "process.name": ("sshd", "sshd-session")},
         "sudo": {"event.dataset": "linux.auth", "process.name": "sudo"},
         "su": {"event.dataset": "linux.auth", "process.name": "su"},
-        "syslog": {"event.dataset": "linux.syslog"},
+        "syslog": {"event.dataset": ("linux.syslog", *READ_FROM_SYSLOG)},
         "cron": {
             "event.dataset": ("linux.syslog", "linux.auth"),
             "process.name": ("cron", "crond", "CROND", "crontab"),

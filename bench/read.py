@@ -27,7 +27,11 @@ SOURCES = (
     *("web_access", "fortigate", "suricata", "sensor"),
     *("palo_alto", "cisco_asa", "cisco_ios", "iptables", "check_point", "sophos"),
     *("sonicwall", "juniper_srx", "netscreen", "huawei_usg", "mikrotik", "pfsense", "f5_bigip"),
-    *("modsecurity", "unparsed"),
+    *("modsecurity", "cef", "leef", "key_value", "squid", "blue_coat", "iis"),
+    *("apache_error", "nginx_error", "bind", "unbound", "windows_dns"),
+    *("isc_dhcp", "kea", "dnsmasq", "windows_dhcp", "postfix", "exchange"),
+    *("openvpn", "strongswan", "postgresql", "mysql", "oracle_audit", "vmware"),
+    "unparsed",
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes
 

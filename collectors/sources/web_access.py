@@ -15,6 +15,7 @@ from soc.errors import RecordError
 from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.addresses import ip_address, port_number
 from soc.normalise.timestamps import MONTHS
+from soc.normalise.web_words import add_path
 
 SOURCE = Source(
     name="web_access",
@@ -37,11 +38,12 @@ REQUEST = re.compile(
 CLAIM = re.compile(
     rb"(?:\S{1,260} )?\S{2,253} \S{1,100} .{1,256}? \[\d{1,2}/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] \""
 )
+OF_SQUID = re.compile(rb" (?:TCP|UDP|NONE)[A-Z_]{0,40}:[A-Z_]{1,40}\s{0,4}$")
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes begin like a line of an access log."""
-    return CLAIM.match(raw[:1_000]) is not None
+    """Whether the bytes begin like a line of an access log, and do not end like one of Squid."""
+    return CLAIM.match(raw[:1_000]) is not None and OF_SQUID.search(raw[-90:]) is None
 
 
 def read(record: RawRecord) -> Iterator[Event]:
@@ -118,19 +120,11 @@ def _add_request(fields: Fields, written: str) -> None:
         if written not in ("-", ""):
             fields["url.original"] = written
         return
-    url = request["url"]
     fields["http.request.method"] = request["method"]
-    fields["url.original"] = url
+    fields["url.original"] = request["url"]
     if request["version"]:
         fields["http.version"] = request["version"]
-    path, question, query = url.partition("?")
-    if path:
-        fields["url.path"] = path
-        name, dot, extension = path.rpartition("/")[2].rpartition(".")
-        if name and dot and extension.isalnum() and len(extension) <= 16:
-            fields["url.extension"] = extension
-    if question and query:
-        fields["url.query"] = query
+    add_path(fields, request["url"])
 
 
 def _add_answer(fields: Fields, parts: re.Match[str]) -> None:

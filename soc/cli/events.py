@@ -68,15 +68,20 @@ def _print_events(record: RawRecord, path: Path) -> int:
 
 def records_of(path: Path, source: str, now: datetime) -> Iterator[RawRecord]:
     """The records of a file as an agent would ship them: an EVTX file's XML, else lines."""
+    from collectors.agent.inputs.column_names import may_name_columns, with_names
     from soc.model.event import RawRecord
 
     if path.suffix.lower() == ".evtx":
         for number, xml in _evtx_records(path):
             yield RawRecord(xml, "windows_xml", now, stream=f"evtx:{path}", sequence=number)
         return
+    names = b""
     with path.open("rb") as file:
+        is_w3c = may_name_columns(file.fileno())
         for number, line in enumerate(file, 1):
             raw = line.rstrip(b"\r\n")
+            if is_w3c:
+                names, (raw,) = with_names(names, [raw])
             yield RawRecord(raw, source, now, stream=f"file:{path}", sequence=number)
 
 

@@ -35,10 +35,14 @@ def readers() -> Mapping[str, Reader]:
 @lru_cache(maxsize=1)
 def _claims() -> tuple[tuple[str, Claims], ...]:
     """Reader names with their ``claims``, in the order of asking."""
+    return tuple((module.SOURCE.name, module.claims) for module in _claiming())
+
+
+@lru_cache(maxsize=1)
+def _claiming() -> tuple[ModuleType, ...]:
     modules = [importlib.import_module(name) for name in _module_names()]
     claiming = [module for module in modules if hasattr(module, "claims")]
-    claiming.sort(key=_turn)
-    return tuple((module.SOURCE.name, module.claims) for module in claiming)
+    return tuple(sorted(claiming, key=_turn))
 
 
 def _turn(module: ModuleType) -> tuple[bool, bool, str]:
@@ -54,6 +58,18 @@ def _module_names() -> list[str]:
 def sniff(raw: bytes) -> str | None:
     """The name of the reader whose records look like these bytes, or None."""
     return next((name for name, claims in _claims() if claims(raw)), None)
+
+
+def claimants(raw: bytes) -> list[str]:
+    """Every reader that wants these bytes among those that are asked in the same turn as the one that gets them.
+
+    Two names are a fault: which of them reads the record would hang on the alphabet.
+    """
+    wanting = [
+        (_turn(module)[:2], module.SOURCE.name) for module in _claiming() if module.claims(raw)
+    ]
+    first = min(wanting, default=None)
+    return [] if first is None else sorted(name for turn, name in wanting if turn == first[0])
 
 
 def read(record: RawRecord) -> Iterator[Event]:

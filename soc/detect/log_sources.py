@@ -135,6 +135,12 @@ MODULES_OF: Mapping[str, Values] = MappingProxyType(
         "juniper": ("juniper_srx", "netscreen"),
     }
 )
+SERVICES_ALONE: Mapping[str, Mapping[str, Values]] = MappingProxyType(
+    {  # services that SigmaHQ names without a product, by the readers that bring them
+        "apache": {"event.module": "apache"},
+        "nginx": {"event.module": "nginx"},
+    }
+)
 SERVICES_OF_DEVICES = frozenset({"aaa", "bgp", "ldp", "sslvpnd", "syslog"})
 """Services whose words stand in any message of the device."""
 KEPT_AS_TEXT = frozenset(
@@ -154,6 +160,11 @@ LINUX_CATEGORY: Mapping[str, Mapping[str, Values]] = MappingProxyType(
         "network_connection": {"event.category": "network"},
     }
 )
+READ_FROM_SYSLOG = (
+    *("bind.log", "bind.query", "dnsmasq.log", "isc_dhcp.log", "kea.log", "key_value"),
+    *("openvpn.log", "postfix.log", "strongswan.log", "unbound.log"),
+)
+"""Datasets of services whose lines are syslog too, and have readers of their own."""
 LINUX_SERVICE: Mapping[str, Mapping[str, Values]] = MappingProxyType(
     {
         "auditd": {"event.dataset": ("linux.auditd", "linux.process")},
@@ -161,7 +172,7 @@ LINUX_SERVICE: Mapping[str, Mapping[str, Values]] = MappingProxyType(
         "sshd": {"event.dataset": "linux.auth", "process.name": ("sshd", "sshd-session")},
         "sudo": {"event.dataset": "linux.auth", "process.name": "sudo"},
         "su": {"event.dataset": "linux.auth", "process.name": "su"},
-        "syslog": {"event.dataset": "linux.syslog"},
+        "syslog": {"event.dataset": ("linux.syslog", *READ_FROM_SYSLOG)},
         "cron": {
             "event.dataset": ("linux.syslog", "linux.auth"),
             "process.name": ("cron", "crond", "CROND", "crontab"),
@@ -294,4 +305,5 @@ def _other(
         return {"event.module": product}
     if product:
         return {"event.module": product, **ANY_CATEGORY.get(category or "", {})}
-    return {"event.dataset": (str(service), f"*.{service}")}
+    known: Mapping[str, Values] | None = SERVICES_ALONE.get(str(service))
+    return known or {"event.dataset": (str(service), f"*.{service}")}

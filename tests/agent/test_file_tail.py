@@ -187,6 +187,50 @@ def test_cuts_a_line_over_sixteen_mebibytes_and_loses_no_byte(follower, log):
     assert max(map(len, lines)) <= wire.MAX_RECORD_BYTES
 
 
+NAMES = b"#Fields: date time c-ip"
+
+
+def test_a_line_of_a_w3c_log_carries_the_names_of_its_columns(follower, log):
+    """It is read alone on the platform; new names count from where they stand."""
+    add(
+        log,
+        b"#Version: 1.0\n" + NAMES + b"\n2026-11-20 09:00:00 10.0.0.1\n#Fields: date\n2026-11-21\n",
+    )
+    follower.start()
+    wait_until(lambda: len(follower.lines(log)) == 5)
+    assert follower.lines(log) == [
+        b"#Version: 1.0",
+        NAMES,
+        NAMES + b"\n2026-11-20 09:00:00 10.0.0.1",
+        b"#Fields: date",
+        b"#Fields: date\n2026-11-21",
+    ]
+
+
+@pytest.mark.parametrize("start", ["start", "end"])
+def test_the_names_of_columns_are_known_after_a_restart_and_when_begun_at_the_end(
+    tmp_path, log, start
+):
+    log.parent.mkdir(exist_ok=True)
+    add(log, b"\xef\xbb\xbf#Software: x\r\n" + NAMES + b"\r\nfirst\r\n")
+    one = Follower(tmp_path / "spool-w3c", str(log), start=start)
+    one.start()
+    wait_until(lambda: one.spool.position(f"file:{log}") is not None)
+    one.stop()
+    add(log, b"second\r\n")
+    one.start()
+    wait_until(lambda: one.lines(log)[-1:] == [NAMES + b"\nsecond\r"])
+    one.stop()
+
+
+def test_a_stranger_names_no_columns_in_a_log_of_another_format(follower, log):
+    """Or one request could make the rest of a file unreadable."""
+    add(log, b"words\n#Fields: a b\nmore words\n")
+    follower.start()
+    wait_until(lambda: len(follower.lines(log)) == 3)
+    assert follower.lines(log) == [b"words", b"#Fields: a b", b"more words"]
+
+
 def test_leaves_excluded_folders_alone(follower, log):
     inner = log.parent / "state" / "own.log"
     inner.parent.mkdir()

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from soc.collect.discovery import read, sniff
+from soc.collect.discovery import claimants, read, sniff
 from tests.sources.accept import as_received, expected, raw_records, samples
 
 ONLY_BY_NAME = {"syslog": frozenset({"unparsed"})}
 """Readers, and who may claim their samples: words without an envelope are syslog only where an input says so."""
+
+
+LATE = ["key_value", "syslog"]
+"""Pairs after a syslog head are both, and better read as pairs: the one turn whose order is meant."""
 
 
 def readable(sample: Path) -> list[bytes]:
@@ -33,6 +37,15 @@ def test_every_sample_is_claimed_by_its_own_reader(sample: Path) -> None:
     own = sample.parent.name
     others = {name for raw in readable(sample) if (name := sniff(raw)) != own}
     assert others <= ONLY_BY_NAME.get(own, frozenset())
+
+
+@pytest.mark.parametrize(
+    "sample", samples(), ids=lambda sample: f"{sample.parent.name}-{sample.stem}"
+)
+def test_no_two_readers_want_the_same_line(sample: Path) -> None:
+    """Which of them gets it would hang on the alphabet. (Generic readers are asked in later turns.)"""
+    shared = {raw: names for raw in raw_records(sample) if len(names := claimants(raw)) > 1}
+    assert {raw: names for raw, names in shared.items() if names != LATE} == {}
 
 
 @pytest.mark.parametrize("raw", [b"", b"\r\n", b"\x00\x01\x02", b"MZ\x90\x00\x03\x00\x00\x00\x04"])

@@ -1,6 +1,7 @@
 """Lines of growing files: rotation, truncation, late creation, any bytes.
 
-A record is a line without its newline, byte for byte; empty lines are passed over. The last line is kept
+A record is a line without its newline, byte for byte; empty lines are passed over. A line of a W3C extended log has the
+``#Fields:`` line that names its columns before it. The last line is kept
 back until its newline comes, or until the file has been rotated away. A file is known by its inode and a
 checksum of its first bytes, so a file truncated and refilled between two looks is seen as new.
 """
@@ -17,6 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from collectors.agent.inputs.column_names import may_name_columns, names_before, with_names
 from collectors.agent.inputs.contract import text_of
 from collectors.agent.intake import Intake
 from collectors.agent.wire import MAX_RECORD_BYTES
@@ -41,6 +43,7 @@ class OpenFile:
     looks_left: int = LOOKS_AFTER_ROTATION
     quiet_looks: int = 0
     head: bytes = b""
+    names: bytes = b""  # of the columns, at ``offset``
 
     @property
     def stream(self) -> str:
@@ -56,15 +59,17 @@ class OpenFile:
         if len(self.head) < size:
             self.head = os.pread(self.descriptor, size, 0)
         known = self.head[:size]
-        return {
+        place = {
             "inode": self.inode,
             "offset": self.offset,
             "head": [len(known), zlib.crc32(known)],
         }
+        return place | ({"names": self.names.decode("latin-1")} if self.names else {})
 
     def forget(self) -> None:
         """Begin at the file's first byte again."""
-        self.offset, self.partial, self.partial_size, self.head = 0, [], 0, b""
+        self.offset, self.partial, self.partial_size = 0, [], 0
+        self.head = self.names = b""
 
 
 class FileTail:
@@ -157,9 +162,11 @@ class FileTail:
         if known is None:
             if first and self.start == "end":
                 one.offset = status.st_size
+                one.names = names_before(descriptor, one.offset)
             intake.commit({one.stream: one.place()})
         elif _is_same(descriptor, status.st_ino, known):
             one.offset = known["offset"]
+            one.names = _names_at(descriptor, known)
         else:
             self._take_rotated(path, known, intake)
         self._open[path] = one
@@ -172,7 +179,9 @@ class FileTail:
                 continue
             descriptor = os.open(beside, os.O_RDONLY)
             if _is_same(descriptor, known["inode"], known):
-                self._finish(OpenFile(path, descriptor, known["inode"], known["offset"]), intake)
+                rotated = OpenFile(path, descriptor, known["inode"], known["offset"])
+                rotated.names = _names_at(descriptor, known)
+                self._finish(rotated, intake)
                 return
             os.close(descriptor)
 
@@ -207,14 +216,18 @@ class FileTail:
 
     def _keep(self, one: OpenFile, lines: list[bytes], size: int, intake: Intake) -> None:
         """Bring lines, empty ones left out and ones over the limit cut, and go on by ``size``."""
-        before, one.offset = one.offset, one.offset + size
+        before, one.offset = (one.offset, one.names), one.offset + size
         lines = [
             line[at : at + MAX_RECORD_BYTES]
             for line in lines
             for at in range(0, len(line), MAX_RECORD_BYTES)
         ]
+        if may_name_columns(one.descriptor):
+            one.names, lines = with_names(one.names, lines)
         if not intake.put(one.stream, self.source, lines, positions={one.stream: one.place()}):
-            one.offset = before  # stopping with a full disk: read again after the next start
+            one.offset, one.names = (
+                before  # stopping with a full disk: read again after the next start
+            )
 
     def _take_partial(self, one: OpenFile, intake: Intake, at_most: int | None = None) -> None:
         rest = b"".join(one.partial)
@@ -250,3 +263,10 @@ def _is_same(descriptor: int, inode: int, known: dict[str, Any]) -> bool:
     if inode != known["inode"] or os.fstat(descriptor).st_size < known["offset"]:
         return False
     return zlib.crc32(os.pread(descriptor, size, 0)) == int(checksum)
+
+
+def _names_at(descriptor: int, known: dict[str, Any]) -> bytes:
+    """The names of the columns where the spool left off; one of an older agent does not know them."""
+    if "names" in known:
+        return str(known["names"]).encode("latin-1", "replace")
+    return names_before(descriptor, known["offset"])

@@ -18,9 +18,9 @@ from soc.normalise.addresses import ip_address, port_number, split_host_port
 from soc.normalise.forms import form, say
 from soc.normalise.network_words import add, table
 from soc.normalise.program_lines import (
+    BEFORE,
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -46,10 +46,11 @@ CLAIM = re.compile(
     rb"(?:\[[A-Z][a-z]{2} [A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,6})? \d{4}\] )?"
     rb"\[(?:[\w.-]{0,40}:)?" + LEVEL.encode() + rb"\] "
 )
-PROGRAM = r"(?:httpd|apache2|apache|httpd-error)"
-BY_PROGRAM = program_claim(PROGRAM)
-AFTER = re.compile(
-    rb"[^\[]{0,300}(?:\[\d{1,10}\]: )?\[(?:[\w.-]{0,40}:)?" + LEVEL.encode() + rb"\] "
+BY_SYSLOG = re.compile(
+    BEFORE
+    + rb"(?:httpd|apache2|apache)(?:\[\d{1,10}\])?: \[(?:[\w.-]{0,40}:)?"
+    + LEVEL.encode()
+    + rb"\] "
 )
 NO_TIME = re.compile(rb"\[" + LEVEL.encode() + rb"\] \[client [0-9A-Fa-f:.]{2,45}\] |\[\w{1,40}:")
 OF_MODSECURITY = b"ModSecurity: "
@@ -90,13 +91,13 @@ WORSE = frozenset({"emerg", "alert", "crit", "error"})
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes look like a line of Apache's error log that is not ModSecurity's."""
-    start = raw[:400]
-    if OF_MODSECURITY in raw[:1_200]:
-        return False
-    if start.startswith(b"["):
-        found = CLAIM.match(start)
-        return found is not None and (b"20" in found[0] or NO_TIME.match(start) is not None)
-    return BY_PROGRAM.match(start) is not None and AFTER.match(start) is not None
+    if raw[:1] == b"[":
+        found = CLAIM.match(raw[:400])
+        own = found is not None and (b"20" in found[0] or NO_TIME.match(raw[:400]) is not None)
+    else:
+        named = raw.find(b"httpd", 0, 120) >= 0 or raw.find(b"apache", 0, 120) >= 0
+        own = named and BY_SYSLOG.match(raw[:400]) is not None
+    return own and OF_MODSECURITY not in raw[:1_200]
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -20,7 +20,6 @@ from soc.normalise.network_words import add, table
 from soc.normalise.program_lines import (
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -57,7 +56,7 @@ MARKS = (
 CLAIM = re.compile(
     rf"{TIME} (?:{MARKS})|client (?:@0x[0-9a-f]{{1,16}} )?[0-9A-Fa-f:.]{{2,45}}#\d{{1,5}}[ :/]".encode()
 )
-BY_PROGRAM = program_claim("named")
+CLAIMS_PROGRAMS = re.compile(r"(?:/\S{1,100}/)?named")
 NAME = r"(?P<name>\S{1,1100}?)"
 OF = r"(?P<type>[A-Z0-9-]{1,20})/(?P<class>[A-Z0-9]{1,10})"
 FORMS = (
@@ -121,12 +120,12 @@ NAMES = table(
         "command": "process.command_line", "answer": "dns.answers.data",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"0123456789c"
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of named."""
-    start = raw[:400]
-    return CLAIM.match(start) is not None or BY_PROGRAM.match(start) is not None
+    """Whether the bytes look like a line of one of named's files."""
+    return CLAIM.match(raw[:400]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

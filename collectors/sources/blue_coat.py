@@ -68,10 +68,10 @@ NAMES = table(
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes have ProxySG's columns, or look like a line of them."""
-    start = raw[:4_000]
-    if start.startswith(b"#"):
-        return OWN_NAMES.match(start) is not None
-    return start.count(b" ") > 15 and DATA.match(start) is not None
+    if raw[:1] == b"#":
+        return OWN_NAMES.match(raw[:4_000]) is not None
+    told = raw.find(b"OBSERVED", 0, 2_000) > 0 or raw.find(b"PROXIED", 0, 2_000) > 0
+    return (told or raw.find(b"DENIED", 0, 2_000) > 0) and DATA.match(raw[:4_000]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -33,7 +33,6 @@ PART = r"([^|\\]*+(?:\\.[^|\\]*+)*+)"
 HEADER = re.compile(rf"{PART}\|{PART}\|{PART}\|{PART}\|{PART}\|{PART}(?:\||$)", re.DOTALL)
 HEADER_PARTS = ("vendor", "product", "version", "class", "name", "severity")
 KEY = re.compile(r"(?<!\S)([A-Za-z_][\w.\[\]-]{0,63})=")
-ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 CUSTOM = re.compile(
     r"(?:c[sn]|c6a|cfp|flexString|flexNumber|flexDate|deviceCustomDate)\d{1,2}Label"
 )
@@ -63,8 +62,7 @@ NAMES = table(
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes have a CEF header near their beginning."""
-    start = raw[:400]
-    return b"CEF:" in start and CLAIM.search(start) is not None
+    return raw.find(b"CEF:", 0, 400) >= 0 and CLAIM.search(raw[:400]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:
@@ -106,15 +104,17 @@ def _extension(text: str) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    return ESCAPED.sub(_unescaped, text) if "\\" in text else text
-
-
-def _unescaped(found: re.Match[str]) -> str:
     r"""``\n`` and ``\r`` are line ends, ``\=``, ``\|`` and ``\\`` the sign; a path's ``\W`` is left as it is."""
-    sign = found[1]
-    if sign in "nr":
-        return "\n" if sign == "n" else "\r"
-    return sign if sign in "=|\\" else found[0]
+    if "\\" not in text:
+        return text
+    pieces = text.split("\\\\")
+    return "\\".join(_without_signs(piece) if "\\" in piece else piece for piece in pieces)
+
+
+def _without_signs(piece: str) -> str:
+    for written, meant in (("\\=", "="), ("\\|", "|"), ("\\n", "\n"), ("\\r", "\r")):
+        piece = piece.replace(written, meant)
+    return piece
 
 
 def _fields(parts: dict[str, str]) -> Fields:

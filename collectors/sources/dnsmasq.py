@@ -6,6 +6,7 @@ With ``log-queries=extra`` a line begins with a number and the one who asked. Wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from soc.collect.contract import Source
@@ -16,7 +17,7 @@ from soc.normalise.dhcp_words import add_lease
 from soc.normalise.dns_words import add_dns, add_question, add_response
 from soc.normalise.forms import form, say
 from soc.normalise.network_words import add, specified_address, table
-from soc.normalise.program_lines import add_program, program_claim, read_program_line
+from soc.normalise.program_lines import add_program, read_program_line
 
 SOURCE = Source(
     name="dnsmasq",
@@ -25,7 +26,7 @@ SOURCE = Source(
     reference="dnsmasq(8): log-queries, log-dhcp; the texts of log_query() and log_packet()",
     namespaces=("dnsmasq", "dhcp"),
 )
-BY_PROGRAM = program_claim(r"dnsmasq(?:-dhcp|-tftp|-script)?")
+CLAIMS_PROGRAMS = re.compile(r"(?:/\S{1,100}/)?dnsmasq(?:-dhcp|-tftp|-script)?")
 BEFORE = r"(?:(?P<serial>\d{1,10}) (?P<asker>[0-9A-Fa-f:.]{2,45})/(?P<port>\d{1,5}) )?"
 NAME = r"(?P<name>\S{1,1100})"
 TAIL = r"(?P<address>[0-9A-Fa-f:.]{2,45})"
@@ -66,12 +67,6 @@ NAMES = table(
         "interface": "observer.ingress.interface.name",
     }
 )  # fmt: skip
-
-
-def claims(raw: bytes) -> bool:
-    """Whether the bytes are a line of dnsmasq."""
-    start = raw[:300]
-    return b"dnsmasq" in start and BY_PROGRAM.match(start) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -66,6 +66,7 @@ NAMES = table(
         "data": "message", "connector-id": "exchange.connector", "log-id": "", "schema-version": "", "tenant-id": "",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"#0123456789\xef"
 
 
 def claims(raw: bytes) -> bool:

@@ -69,14 +69,14 @@ NAMES = table(
         "x-forwarded-for": "network.forwarded_ip", "s-siteid": "iis.site_id",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"#12"
 
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes have the columns of IIS, or look like a line of them."""
-    start = raw[:8_000]
-    if start.startswith(b"#"):
-        return OWN_NAMES.match(start) is not None
-    return DATA.match(start) is not None
+    if raw[:1] == b"#":
+        return OWN_NAMES.match(raw[:8_000]) is not None
+    return raw[10:11] == b" " and DATA.match(raw[:8_000]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from soc.collect.contract import Source
@@ -10,7 +11,7 @@ from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.dhcp_words import add_lease
 from soc.normalise.forms import form, say
 from soc.normalise.network_words import add, table
-from soc.normalise.program_lines import add_program, program_claim, read_program_line
+from soc.normalise.program_lines import add_program, read_program_line
 
 SOURCE = Source(
     name="isc_dhcp",
@@ -19,7 +20,7 @@ SOURCE = Source(
     reference="dhcpd(8); ISC DHCP server/dhcp.c and server/dhcpv6.c: the texts of its log lines",
     namespaces=("dhcp",),
 )
-BY_PROGRAM = program_claim(r"dhcpd[46]?")
+CLAIMS_PROGRAMS = re.compile(r"(?:/\S{1,100}/)?dhcpd[46]?")
 IP = r"(?P<address>[0-9A-Fa-f:.]{2,45})"
 MAC = r"(?P<mac>[0-9A-Fa-f:]{2,60}|<no identifier>|\"[^\"]{0,200}\")"
 NAME = r"(?: \((?P<name>[^)]{0,255})\))?"
@@ -48,12 +49,6 @@ NAMES = table(
         "server": "destination.ip", "reason": "event.reason",
     }
 )  # fmt: skip
-
-
-def claims(raw: bytes) -> bool:
-    """Whether the bytes are a line of the program dhcpd."""
-    start = raw[:300]
-    return b"dhcpd" in start and BY_PROGRAM.match(start) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -16,7 +16,6 @@ from soc.normalise.dhcp_words import add_lease
 from soc.normalise.program_lines import (
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -46,7 +45,9 @@ CLAIM = re.compile(
     rf"{TIME}(?: {LEVEL} {{1,2}}\[kea-|(?: [A-Z+0-9-]{{1,6}})? (?:Address|Prefix): ?[0-9A-Fa-f:./]{{2,50}} has "
     rf"been )".encode()
 )
-BY_PROGRAM = program_claim(r"kea-(?:dhcp[46]|dhcp-ddns|ctrl-agent|d2|netconf|legal)")
+CLAIMS_PROGRAMS = re.compile(
+    r"(?:/\S{1,100}/)?kea-(?:dhcp[46]|dhcp-ddns|ctrl-agent|d2|netconf|legal)"
+)
 MAC = re.compile(r"hwtype=\d{1,3} (?P<mac>[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){1,19})")
 DUID = re.compile(r"duid=\[(?P<duid>[0-9A-Fa-f:]{2,400})\]|DUID:? (?P<other>[0-9A-Fa-f:]{2,400})")
 ADDRESS = re.compile(
@@ -62,14 +63,12 @@ ACTIONS = (
 )  # fmt: skip
 STEPS = {"assigned": "ack", "renewed": "ack", "released": "release"}
 WORDS = {"WARN": "warning", "FATAL": "critical"}
+CLAIMS_FROM = b"0123456789"
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of Kea."""
-    start = raw[:300]
-    return CLAIM.match(start) is not None or (
-        b"kea-" in start and BY_PROGRAM.match(start) is not None
-    )
+    """Whether the bytes look like a line of one of Kea's files."""
+    return raw[10:11] == b" " and CLAIM.match(raw[:300]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

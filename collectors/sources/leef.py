@@ -35,7 +35,6 @@ HEADER = re.compile(
 )
 DELIMITER = re.compile(r"(?:(?P<hex>(?:0?x|\\x)[0-9A-Fa-f]{1,4})|(?P<sign>[^\w\s=]|\\t|\t))?\|")
 NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}")
-ESCAPED = re.compile(r"\\([=\\|])")
 MOST_KEYS = 400
 NAMES = table(
     {
@@ -64,8 +63,7 @@ LETTER = re.compile("'([^']{0,20})'|" + "|".join(sorted(LETTERS, key=len, revers
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes have a LEEF header near their beginning."""
-    start = raw[:400]
-    return b"LEEF:" in start and CLAIM.search(start) is not None
+    return raw.find(b"LEEF:", 0, 400) >= 0 and CLAIM.search(raw[:400]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:
@@ -107,9 +105,15 @@ def _attributes(line: str, start: int, *, second: bool) -> dict[str, str]:
         elif last:
             said[last] = f"{said[last]}{sign}{piece}"
     return {
-        name: ESCAPED.sub(r"\1", value).strip() if "\\" in value else value.strip()
+        name: _plain(value).strip() if "\\" in value else value.strip()
         for name, value in said.items()
     }
+
+
+def _plain(text: str) -> str:
+    """Without escapes: of the equal sign, the bar and the backslash."""
+    pieces = text.split("\\\\")
+    return "\\".join(piece.replace("\\=", "=").replace("\\|", "|") for piece in pieces)
 
 
 def _sign(told: re.Match[str]) -> str:

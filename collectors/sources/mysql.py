@@ -20,7 +20,6 @@ from soc.normalise.network_words import add, table
 from soc.normalise.program_lines import (
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.sql_words import add_statement
@@ -71,7 +70,7 @@ CLAIM = re.compile(
     ).encode()
 )
 PROGRAM = r"(?:mysqld?|mariadbd?|mysqld_safe|mysql-server_auditing)"
-BY_PROGRAM = program_claim(PROGRAM)
+CLAIMS_PROGRAMS = re.compile(PROGRAM)
 ACCOUNT = r"'(?P<user>[^']{0,128})'@'(?P<host>[^']{0,255})'"
 SIGN_IN = "authentication database"
 FORMS = (
@@ -104,12 +103,12 @@ NAMES = table(
         "server": "host.name", "reason": "event.reason", "code": "event.code",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"\t0123456789"
 
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes look like a line of one of these logs."""
-    start = raw[:900]
-    return CLAIM.match(start) is not None or BY_PROGRAM.match(start) is not None
+    return CLAIM.match(raw[:900]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -18,7 +18,6 @@ from soc.normalise.network_words import add, table
 from soc.normalise.program_lines import (
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -41,7 +40,7 @@ CLAIM = re.compile(
     rf"{TIME}(?: us=\d{{1,6}})? (?:{WHO} {WORDS}|OpenVPN \d\.\d|Initialization Sequence Completed|MULTI: "
     rf"|VERIFY )".encode()
 )
-BY_PROGRAM = program_claim(r"(?:openvpn[\w@.-]{0,40}|ovpn-[\w@.-]{1,60})")
+CLAIMS_PROGRAMS = re.compile(r"(?:openvpn[\w@.-]{0,40}|ovpn-[\w@.-]{1,60})")
 CLIENT = re.compile(
     r"(?:(?P<name>[^\s/]{1,256})/)?(?:(?:udp|tcp)[46]?(?:-server)?:)?\[?(?:AF_INET6?\])?"
     r"(?P<address>[0-9A-Fa-f:.]{2,45}?)\]?:(?P<port>\d{1,5}) (?P<words>.*)",
@@ -92,12 +91,12 @@ NAMES = table(
     }
 )  # fmt: skip
 COMMON_NAME = re.compile(r"(?:^|, ?|/)CN=(?P<cn>[^,/]{1,256})")
+CLAIMS_FROM = b"0123456789FMSTW"  # a date, or a day of the week
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of OpenVPN."""
-    start = raw[:500]
-    return CLAIM.match(start) is not None or BY_PROGRAM.match(start) is not None
+    """Whether the bytes look like a line of a file of OpenVPN."""
+    return raw[10:11] in b" 1234567890" and CLAIM.match(raw[:500]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -66,8 +66,7 @@ HOST = re.compile(r"\(HOST=(?P<host>[0-9A-Fa-f:.]{3,45})\)")
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes have the mark of an audit record near their beginning."""
-    start = raw[:300]
-    return b"Oracle " in start and CLAIM.search(start) is not None
+    return raw.find(b"Oracle ", 0, 300) >= 0 and CLAIM.search(raw[:300]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

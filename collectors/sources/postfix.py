@@ -15,7 +15,7 @@ from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.addresses import ip_address, port_number
 from soc.normalise.forms import form, say
 from soc.normalise.network_words import add, table
-from soc.normalise.program_lines import add_program, program_claim, read_program_line
+from soc.normalise.program_lines import add_program, read_program_line
 
 SOURCE = Source(
     name="postfix",
@@ -24,7 +24,7 @@ SOURCE = Source(
     reference="Postfix documentation: postconf(5), smtpd(8), cleanup(8), qmgr(8), smtp(8), postscreen(8): LOGGING",
     namespaces=("postfix",),
 )
-BY_PROGRAM = program_claim(r"postfix[\w-]{0,40}(?:/[\w-]{1,40}){1,3}")
+CLAIMS_PROGRAMS = re.compile(r"postfix[\w-]{0,40}(?:/[\w-]{1,40}){1,3}")
 TAG = re.compile(r"postfix[\w-]{0,40}(?:/(?P<service>[\w-]{1,40}))?/(?P<daemon>[\w-]{1,40})")
 QUEUED = re.compile(
     r"(?P<queue>[0-9A-F]{6,20}|[0-9A-Za-z]{10,20}|NOQUEUE): (?P<words>.*)", re.DOTALL
@@ -91,12 +91,6 @@ NAMES = table(
         "cipher": "tls.cipher", "size": "postfix.size",
     }
 )  # fmt: skip
-
-
-def claims(raw: bytes) -> bool:
-    """Whether the bytes are a line of a program of Postfix."""
-    start = raw[:300]
-    return b"postfix" in start and BY_PROGRAM.match(start) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

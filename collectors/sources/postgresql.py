@@ -20,7 +20,6 @@ from soc.normalise.network_words import add, count, table
 from soc.normalise.program_lines import (
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.sql_words import add_statement
@@ -42,7 +41,7 @@ LINE = re.compile(
 CSV_LINE = re.compile(rf'{TIME},(?:"[^"]{{0,128}}")?,(?:"[^"]{{0,128}}")?,\d{{1,10}},')
 CLAIM = re.compile(rf"{TIME}[\s:,\[][^\n]{{0,400}}?{SEVERITY}:  ".encode())
 CSV_CLAIM = re.compile(CSV_LINE.pattern.encode())
-BY_PROGRAM = program_claim(r"postgres(?:ql)?(?:@[\w.-]{1,40})?")
+CLAIMS_PROGRAMS = re.compile(r"postgres(?:ql)?(?:@[\w.-]{1,40})?")
 COLUMNS = (
     "time", "user", "database", "pid", "from", "session_id", "session_line", "command", "session_start", "vxid", "xid",
     "severity", "code", "message", "detail", "hint", "internal_query", "internal_query_pos", "context", "query",
@@ -110,14 +109,15 @@ NAMES = table(
         "query_pos": "", "internal_query_pos": "",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"12"
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of a PostgreSQL server."""
+    """Whether the bytes look like a line of a file of a PostgreSQL server."""
+    if raw[10:11] != b" ":
+        return False
     start = raw[:600]
-    if start[:4].isdigit() and (CSV_CLAIM.match(start) or CLAIM.match(start)):
-        return True
-    return b"postgres" in start and BY_PROGRAM.match(start) is not None
+    return CSV_CLAIM.match(start) is not None or CLAIM.match(start) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

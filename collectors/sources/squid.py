@@ -16,10 +16,8 @@ from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.addresses import ip_address
 from soc.normalise.network_words import add_user, count
 from soc.normalise.program_lines import (
-    BEFORE,
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.timestamps import from_epoch
@@ -52,21 +50,20 @@ CACHE = re.compile(
 )
 PROGRAM = r"\(?squid(?:-\d{1,3})?\)?"
 CLAIM = re.compile(
-    BEFORE + rb"(?:" + PROGRAM.encode() + rb"(?:\[\d{1,10}\])?: )?(?:"
+    rb"(?:"
     rb"\d{9,10}\.\d{3}\s{1,12}-?\d{1,12} \S{1,255} [A-Z][A-Z_]{1,50}/(?:\d{3}|-) \d{1,19} \S{1,40} |"
     rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?(?: kid\d{1,3})?\| )"
 )  # fmt: skip
-BY_PROGRAM = program_claim(PROGRAM)
+CLAIMS_PROGRAMS = re.compile(PROGRAM)
 END = re.compile(rb" (?:TCP|UDP|NONE)[A-Z_]{0,40}:[A-Z_]{1,40}\s{0,4}$")
 COMMON_CLAIM = re.compile(rb"\S{2,253} \S{1,100} \S{1,256} \[\d{1,2}/\w{3}/\d{4}:\d\d:\d\d:\d\d ")
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of one of Squid's logs."""
-    start = raw[:600]
-    if END.search(raw[-90:]) is not None:
-        return COMMON_CLAIM.match(start) is not None
-    return CLAIM.match(start) is not None or BY_PROGRAM.match(start) is not None
+    """Whether the bytes look like a line of one of Squid's files."""
+    if (raw[-1:].isupper() or raw[-1:] == b"\r") and END.search(raw[-90:]):
+        return COMMON_CLAIM.match(raw[:600]) is not None
+    return raw[:1].isdigit() and CLAIM.match(raw[:600]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

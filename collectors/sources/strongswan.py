@@ -18,9 +18,9 @@ from soc.normalise.addresses import ip_address, port_number
 from soc.normalise.forms import form, say
 from soc.normalise.network_words import add, count, table
 from soc.normalise.program_lines import (
+    BEFORE,
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -41,8 +41,8 @@ LINE = re.compile(
 TIME = r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,12}|[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d{1,6})?)"
 FILE = re.compile(rf"(?P<time>{TIME}) (?=\d\d\[{GROUP}\d?\] )")
 CLAIM = re.compile(rf"{TIME} \d\d\[{GROUP}\d?\] ".encode())
-BY_PROGRAM = program_claim(r"(?:charon(?:-systemd|-nm|-cmd|-custom)?|ipsec_starter)")
-IPSEC = re.compile(program_claim("ipsec").pattern + rb" ?\d\d\[" + GROUP.encode())
+CLAIMS_PROGRAMS = re.compile(r"(?:charon(?:-systemd|-nm|-cmd|-custom)?|ipsec_starter)")
+IPSEC = re.compile(BEFORE + rb"ipsec(?:\[\d{1,10}\])?: \d\d\[" + GROUP.encode())
 IP = r"[0-9A-Fa-f:.]{2,45}"
 BETWEEN = rf"between (?P<server>{IP})\[(?P<own>[^\]]{{0,300}})\]\.\.\.(?P<address>{IP})\[(?P<user>[^\]]{{0,300}})\]"
 SIGN_IN, NETWORK, SESSION = "authentication network", "network", "session network"
@@ -93,13 +93,10 @@ NAMES = table(
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of charon."""
-    start = raw[:300]
-    return (
-        CLAIM.match(start) is not None
-        or BY_PROGRAM.match(start) is not None
-        or IPSEC.match(start) is not None
-    )
+    """Whether the bytes look like a line of a file of charon, or of ipsec with a thread and a group."""
+    if raw[18:19] == b"[" or raw[:1].isdigit():
+        return CLAIM.match(raw[:300]) is not None
+    return raw.find(b"ipsec", 0, 120) >= 0 and IPSEC.match(raw[:300]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -19,7 +19,6 @@ from soc.normalise.network_words import add, table
 from soc.normalise.program_lines import (
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -39,7 +38,7 @@ WORDS = re.compile(
     re.DOTALL,
 )
 CLAIM = re.compile(FILE.pattern.replace("?P<time>", "?:").replace("?P<pid>", "?:").encode())
-BY_PROGRAM = program_claim("unbound")
+CLAIMS_PROGRAMS = re.compile(r"(?:/\S{1,100}/)?unbound")
 ADDRESS = r"(?P<address>[0-9A-Fa-f:.]{2,45})"
 QUESTION = r"(?P<name>\S{1,1100}) (?P<type>[A-Z0-9]{1,20}) (?P<class>[A-Z0-9]{1,10})"
 FORMS = (
@@ -70,14 +69,13 @@ NAMES = table(
         "reason": "event.reason", "rule": "rule.name",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"[0123456789ADFJMNOS"  # a time in brackets, or the month
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of Unbound."""
+    """Whether the bytes look like a line of a file of Unbound."""
     start = raw[:300]
-    return b"unbound" in start and (
-        CLAIM.match(start) is not None or BY_PROGRAM.match(start) is not None
-    )
+    return b"unbound[" in start and CLAIM.match(start) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

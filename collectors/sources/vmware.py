@@ -17,9 +17,9 @@ from soc.normalise.addresses import ip_address
 from soc.normalise.forms import form, say
 from soc.normalise.network_words import add, add_user, table
 from soc.normalise.program_lines import (
+    BEFORE,
     ProgramLine,
     add_program,
-    program_claim,
     read_program_line,
 )
 from soc.normalise.written_times import from_written
@@ -42,8 +42,8 @@ LEVEL = (
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)"
 FILE = re.compile(rf"(?P<time>{STAMP}) (?={LEVEL} {DAEMON}\[)")
 CLAIM = re.compile(rf"{STAMP} {LEVEL} {DAEMON}\[".encode())
-BY_PROGRAM = program_claim(DAEMON)
-SHELL = re.compile(program_claim("(?:ESXShell|shell)").pattern + rb" ?\[[\w.@-]{1,60}\]: ")
+CLAIMS_PROGRAMS = re.compile(DAEMON)
+SHELL = re.compile(BEFORE + rb"(?:ESXShell|shell)\[\d{1,10}\]: \[[\w.@-]{1,60}\]: ")
 WORDS = re.compile(
     rf"(?:(?P<level>{LEVEL}) (?:(?P<daemon>{DAEMON})(?:\[(?P<thread>[\w-]{{1,40}})\])?:? ?))?"
     r"(?:\[Originator@\d{1,6}(?P<origin>[^\]]{0,400})\] ?)?(?P<words>.*)",
@@ -124,13 +124,10 @@ NAMES = table(
 
 
 def claims(raw: bytes) -> bool:
-    """Whether the bytes look like a line of ESXi's or vCenter's daemons."""
-    start = raw[:400]
-    return (
-        BY_PROGRAM.match(start) is not None
-        or CLAIM.match(start) is not None
-        or SHELL.match(start) is not None
-    )
+    """Whether the bytes look like a line of a file of a daemon, or of ESXi's shell."""
+    if raw[10:11] == b"T" and CLAIM.match(raw[:400]) is not None:
+        return True
+    return raw.find(b"hell[", 0, 160) > 0 and SHELL.match(raw[:400]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:
@@ -140,11 +137,12 @@ def read(record: RawRecord) -> Iterator[Event]:
         RecordError: it is of none of the daemons.
     """
     text = record.raw.decode("utf-8", errors="replace").strip("\r\n\x00 \ufeff")
-    if not claims(record.raw.lstrip()):
-        reason = "no line of VMware: a daemon such as Hostd:, vpxd 1 - - or vobd: is expected"
-        raise RecordError(reason, source=SOURCE.name, raw=record.raw)
     own = FILE.match(text)
     line = read_program_line("" if own else text, record)
+    daemon = own or CLAIMS_PROGRAMS.fullmatch(line.program)
+    if not daemon and SHELL.match(record.raw[:400].lstrip()) is None:
+        reason = "no line of VMware: a daemon such as Hostd:, vpxd 1 - - or vobd: is expected"
+        raise RecordError(reason, source=SOURCE.name, raw=record.raw)
     fields: Fields = {"event.kind": "event", "event.module": "vmware"}
     fields["event.category"], fields["event.type"] = ["host"], ["info"]
     line, written = _say(fields, line, text[own.end() :] if own else line.message)

@@ -43,7 +43,9 @@ OF_SQUID = re.compile(rb" (?:TCP|UDP|NONE)[A-Z_]{0,40}:[A-Z_]{1,40}\s{0,4}$")
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes begin like a line of an access log, and do not end like one of Squid."""
-    return CLAIM.match(raw[:1_000]) is not None and OF_SQUID.search(raw[-90:]) is None
+    if raw.find(b'] "', 0, 1_000) < 0 or CLAIM.match(raw[:1_000]) is None:
+        return False
+    return OF_SQUID.search(raw[-90:]) is None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

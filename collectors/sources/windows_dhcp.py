@@ -58,11 +58,14 @@ NAMES = table(
         "description": "message", "vendor_class_hex": "", "user_class_hex": "", "quarantine_result": "",
     }
 )  # fmt: skip
+CLAIMS_FROM = b"I0123456789"
 
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes look like a line of the audit log."""
-    return CLAIM.match(raw[:200]) is not None or raw.startswith(NAMES_OF_COLUMNS)
+    if raw[:1] == b"I":
+        return raw.startswith(NAMES_OF_COLUMNS)
+    return CLAIM.match(raw[:200]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

@@ -41,11 +41,12 @@ CLAIM = re.compile(rf"{TIME} [0-9A-F]{{3,8}} {CONTEXT}".encode())
 REMARK = re.compile(r"DNS Server log file creation at |Log file wrap at |Message logging key ")
 OPCODES = {"Q": "QUERY", "N": "NOTIFY", "U": "UPDATE"}
 LETTERS = {"A": "AA", "T": "TC", "D": "RD", "R": "RA"}
+CLAIMS_FROM = b"0123456789"
 
 
 def claims(raw: bytes) -> bool:
     """Whether the bytes look like a line of the debug log."""
-    return CLAIM.match(raw[:80].lstrip()) is not None
+    return CLAIM.match(raw[:80]) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

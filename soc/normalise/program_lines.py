@@ -21,12 +21,20 @@ AFTER_HOST = re.compile(
     re.DOTALL,
 )
 TAG = re.compile(
-    r"[\s:]{0,4}(?P<program>[A-Za-z(/][\w./()-]{0,63}+)(?:\[(?P<pid>\d{1,10})\])?:(?: |$)"
+    r"[\s:]{0,4}(?P<program>[A-Za-z(/][\w./()@-]{0,127}+)(?:\[(?P<pid>\d{1,10})\])?:(?: |$)"
 )
-BEFORE = (
-    rb"(?:<\d{1,3}>)?(?:(?:1 )?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,20} |"
-    rb"[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})? )?(?:[\w.:%-]{1,255} )?"
+TIME = (
+    rb"(?:(?:1 )?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S{0,20} |"
+    rb"[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})? )"
 )
+HOST = rb"(?:[\w.:%-]{1,255} )?"
+BEFORE = rb"(?:<\d{1,3}>)?" + TIME + b"?" + HOST  # what may stand before a program
+LOOKED_AT = 400  # bytes
+MODERN_TAG = re.compile(
+    rb"<\d{1,3}>1 \S{1,40} \S{1,255} (\S{1,48}) \S{1,128} \S{1,64} (?:-(?: |$)|\[)"
+)
+ENVELOPE = rb"(?:<\d{1,3}>" + TIME + b"?|" + TIME + b")" + HOST
+OLD_TAG = re.compile(ENVELOPE + rb"([A-Za-z(/][\w./()@-]{0,127}+)(?:\[\d{1,10}\])?:(?: |$)")
 
 
 class ProgramLine(NamedTuple):
@@ -65,17 +73,16 @@ def read_program_line(text: str, record: RawRecord) -> ProgramLine:
     return ProgramLine(head, program, tag["pid"] or "", words, tag["program"])
 
 
-def program_claim(*names: str) -> re.Pattern[bytes]:
-    """An expression that matches, from their first byte, lines of these programs (parts of an expression).
+def program_tag(raw: bytes) -> str:
+    """The program of a line as it is written, or "" where no priority and no time are before it.
 
-    >>> bool(program_claim("named").match(b"<30>Nov 20 09:00:00 ns1 named[7]: running"))
-    True
+    >>> program_tag(b"<22>Nov 20 09:00:00 mail postfix/smtpd[7]: connect"), program_tag(b"words: alone")
+    ('postfix/smtpd', '')
     """
-    one = "|".join(names).encode()
-    return re.compile(
-        BEFORE + rb"(?:/[\w./-]{1,100}/)?(?:" + one + rb")"
-        rb"(?:\[\d{1,10}\]:|:|(?<=\S) \S{1,128} \S{1,64} (?:- |\[))"
-    )
+    start = raw[:LOOKED_AT]
+    modern = start[:1] == b"<" and b">1 " in start[:7]
+    found = (MODERN_TAG if modern else OLD_TAG).match(start)
+    return found[1].decode("ascii", "replace") if found is not None else ""
 
 
 def add_program(fields: Fields, line: ProgramLine, record: RawRecord) -> None:

@@ -17,7 +17,7 @@ from soc.errors import RecordError
 from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.device_head import Head, add_head, read_head, when
 from soc.normalise.network_words import NONE_OF_IT, add, add_transport, add_user, count, table
-from soc.normalise.security_words import add_about, slug
+from soc.normalise.security_words import add_about, product_slug, slug
 from soc.normalise.written_times import from_written, iso_time
 
 SOURCE = Source(
@@ -119,7 +119,7 @@ def _without_signs(piece: str) -> str:
 
 def _fields(parts: dict[str, str]) -> Fields:
     vendor, product = parts["vendor"], parts["product"]
-    module = slug(product if product.lower().startswith(vendor.lower()) else f"{vendor} {product}")
+    module = product_slug(vendor, product)
     fields: Fields = {
         "event.kind": "event",
         "event.module": module or "cef",

@@ -80,7 +80,8 @@ ASIDE = frozenset((*USERS, *PROTOCOLS))
 def claims(raw: bytes) -> bool:
     """Whether the bytes are pairs from the beginning, after what syslog puts before."""
     start = raw[:2_000]
-    return start.count(b"=") > 3 and CLAIM.match(start) is not None
+    pairs = start.count(b"=") > 3 and b"msg=audit(" not in start  # Linux audit in syslog's words
+    return pairs and CLAIM.match(start) is not None
 
 
 def read(record: RawRecord) -> Iterator[Event]:

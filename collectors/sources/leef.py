@@ -17,7 +17,7 @@ from soc.errors import RecordError
 from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.device_head import Head, add_head, read_head, when
 from soc.normalise.network_words import add, add_transport, add_user, count, table
-from soc.normalise.security_words import add_about, slug
+from soc.normalise.security_words import add_about, product_slug, slug
 from soc.normalise.written_times import from_written
 
 SOURCE = Source(
@@ -125,7 +125,7 @@ def _sign(told: re.Match[str]) -> str:
 
 def _fields(header: re.Match[str]) -> Fields:
     vendor, product = header["vendor"].strip(), header["product"].strip()
-    module = slug(product if product.lower().startswith(vendor.lower()) else f"{vendor} {product}")
+    module = product_slug(vendor, product)
     fields: Fields = {
         "event.kind": "event",
         "event.module": module or "leef",

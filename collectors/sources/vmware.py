@@ -40,12 +40,13 @@ LEVEL = (
     r"(?:panic|critical|error|warning|info|verbose|trivia|(?:Al|Cr|Er|Wa|No|In|Db|Em)\(\d{1,3}\))"
 )
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)"
-FILE = re.compile(rf"(?P<time>{STAMP}) (?={LEVEL} {DAEMON}\[)")
-CLAIM = re.compile(rf"{STAMP} {LEVEL} {DAEMON}\[".encode())
+TYPED = r"(?:ESXShell|shell)"
+FILE = re.compile(rf"(?P<time>{STAMP}) (?={LEVEL} (?:{DAEMON}|{TYPED})\[)")
+CLAIM = re.compile(rf"{STAMP} {LEVEL} (?:{DAEMON}\[|{TYPED}\[\d{{1,10}}\]: \[)".encode())
 CLAIMS_PROGRAMS = re.compile(DAEMON)
 SHELL = re.compile(BEFORE + rb"(?:ESXShell|shell)\[\d{1,10}\]: \[[\w.@-]{1,60}\]: ")
 WORDS = re.compile(
-    rf"(?:(?P<level>{LEVEL}) (?:(?P<daemon>{DAEMON})(?:\[(?P<thread>[\w-]{{1,40}})\])?:? ?))?"
+    rf"(?:(?P<level>{LEVEL}) (?:(?P<daemon>{DAEMON}|{TYPED})(?:\[(?P<thread>[\w-]{{1,40}})\])?:? ?))?"
     r"(?:\[Originator@\d{1,6}(?P<origin>[^\]]{0,400})\] ?)?(?P<words>.*)",
     re.DOTALL,
 )
@@ -163,6 +164,9 @@ def _say(fields: Fields, line: ProgramLine, text: str) -> tuple[ProgramLine, str
     parts = WORDS.fullmatch(text)
     said = {name: value for name, value in (parts.groupdict() if parts else {}).items() if value}
     program = line.program or said.get("daemon", "hostd")
+    if program.lower() in ("shell", "esxshell"):  # a file's line, with its level
+        _shell(fields, said.get("words", ""))
+        return line._replace(program=program), ""
     center = program.lower().startswith(("vpxd", "sso-", "applmgmt"))
     fields["event.dataset"] = f"vmware.{'vcenter' if center else 'esxi'}"
     words = said.get("words", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from soc.model.event import Fields, RawRecord
@@ -90,12 +91,17 @@ def add_program(fields: Fields, line: ProgramLine, record: RawRecord) -> None:
     priority = line.head.priority
     if priority is not None:
         fields["log.syslog.priority"] = priority
-        fields.update(code_fields(priority % 8, priority // 8))
+        fields.update(_codes(priority))
     if line.program:
         fields["process.name"] = line.program
     if line.pid.isascii() and line.pid.isdecimal() and len(line.pid) < 11:
         fields["process.pid"] = int(line.pid)
     add_host(fields, line.head.host, record)
+
+
+@lru_cache(maxsize=192)
+def _codes(priority: int) -> Fields:
+    return code_fields(priority % 8, priority // 8)
 
 
 def add_host(fields: Fields, name: str, record: RawRecord) -> None:

@@ -99,3 +99,14 @@ def slug(text: str) -> str:
     ('trend_micro_deep_security', '')
     """
     return re.sub(r"[^a-z0-9]+", "_", text[:120].lower()).strip("_")
+
+
+@lru_cache(maxsize=4_096)
+def product_slug(vendor: str, product: str) -> str:
+    """Vendor and product as one word; a product that begins with its vendor's name is not said twice.
+
+    >>> product_slug("Fortinet", "FortiGate"), product_slug("Acme", "Acme Gate")
+    ('fortinet_fortigate', 'acme_gate')
+    """
+    whole = product.lower().startswith(vendor.lower())
+    return slug(product if whole else f"{vendor} {product}")

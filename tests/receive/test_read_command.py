@@ -59,3 +59,16 @@ def test_an_evtx_file_of_the_corpus_is_read(corpus):
     assert done.exit_code == 0
     assert all("winlog.channel" in json.loads(line) for line in done.stdout.splitlines())
     assert done.stdout
+
+
+def test_a_line_of_a_w3c_log_is_read_by_the_names_above_it(tmp_path):
+    """As the agent ships it: names and line together."""
+    path = tmp_path / "u_ex261120.log"
+    path.write_bytes(
+        b"#Software: Microsoft Internet Information Services 10.0\r\n#Fields: date time c-ip sc-status\r\n"
+        b"2026-11-20 02:00:00 203.0.113.9 404\r\n"
+    )
+    done = read("--source", "iis", path)
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (last["source.ip"], last["http.response.status_code"]) == ("203.0.113.9", 404)
+    assert done.exit_code == 0

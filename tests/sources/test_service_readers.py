@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soc.collect.discovery import read, sniff
+from soc.collect.discovery import claimants, read, sniff
 from soc.errors import RecordError
 from soc.model.event import Event
 from tests.sources.accept import as_received
@@ -102,6 +102,7 @@ def test_a_time_of_leef_is_read_by_its_format(form: str, written: str) -> None:
         "Nov 20 09:00:00 h sshd[1]: Failed password for a from 10.0.0.1 port 5 ssh2",
         "Nov 20 09:00:00 h app[1]: saw a=1 b=2 c=3 d=4 e=5",
         "Nov 20 09:00:00 h app[1]: a=1 b=2",
+        "Nov 20 09:00:00 h audispd: type=SYSCALL msg=audit(1732243200.123:42): arch=c000003e syscall=59 a0=1",
         "<86>Nov 20 09:00:00 h sudo:  lan : TTY=pts/0 ; PWD=/root ; USER=root ; COMMAND=/bin/sh",
     ],
 )
@@ -302,3 +303,21 @@ def test_the_rest_of_a_statement_over_several_lines_is_kept(source: str) -> None
     fields = only_event("\tWHERE ten = 'An' AND tuoi > 30", source).fields
     assert str(fields["message"]).strip() == "WHERE ten = 'An' AND tuoi > 30"
     assert fields["event.category"] == ["database"]
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("<134>Nov 20 09:00:00 f CEF:0|Palo Alto Networks|PAN-OS|10.2|end|TRAFFIC|1|src=10.0.0.1 act=allow",
+        "palo_alto_networks_pan_os"),
+        ("<189>Nov 20 09:00:00 f CEF:0|Fortinet|Fortigate|v7.4|00013|traffic:forward close|3|src=10.1.1.1",
+        "fortinet_fortigate"),
+        ("<134>Nov 20 09:00:00 f CEF:0|Check Point|VPN-1 & FireWall-1|x|Log|https|Unknown|act=Accept",
+        "check_point_vpn_1_firewall_1"),
+        ("<131>Nov 20 09:00:00 f ASM:CEF:0|F5|ASM|16.1|2000|Automated client access|5|act=blocked", "f5_asm"),
+    ],
+)  # fmt: skip
+def test_a_product_that_has_a_reader_may_write_cef_too(line: str, module: str) -> None:
+    """The form decides, and nobody else wants the line."""
+    assert claimants(line.encode()) == ["cef"]
+    assert only_event(line).fields["event.module"] == module

@@ -1,0 +1,75 @@
+"""``python -m tests.sensor.conformance_page`` writes docs/network-conformance.md anew (SOC_CORPUS names the captures)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.sensor.suricata_cases import KINDS, Filter, all_filters
+
+PAGE = Path(__file__).parents[2] / "docs" / "network-conformance.md"
+MISSES: dict[str, str] = {
+    "decode-teredo-01": "Suricata follows no TCP session whose start it did not see (state `new`) and "
+    "takes the answer inside a Teredo tunnel for a flow of its own; we count both directions of both.",
+    "dns-over-http2-post": "HTTP/2 is not read, so neither is DNS inside it.",
+}
+"""Cases with a filter that does not agree, and why."""
+
+HEAD = """# What the packet sensor finds in public captures
+
+Written by `python -m tests.sensor.conformance_page`; a test keeps it so. Each case is a capture of Suricata's own
+tests with the events that an IDS must see; our records are read as Suricata's EVE would write them
+(`tests/sensor/eve.py`). A case agrees when each of its filters finds exactly the expected number of records.
+"""
+
+
+def cases(filters: list[Filter]) -> tuple[set[str], set[str]]:
+    """(cases that agree in all their filters, cases that were compared)."""
+    compared = {one.case for one in filters if not one.left_out}
+    missed = {one.case for one in filters if not one.left_out and not one.agrees}
+    return compared - missed, compared
+
+
+def page(filters: list[Filter]) -> str:
+    """The page as it should be."""
+    return "\n".join([HEAD, *_table(filters), *_misses(filters), *_left_out(filters), ""])
+
+
+def _table(filters: list[Filter]) -> Iterator[str]:
+    agreeing, compared = cases(filters)
+    yield f"{len(agreeing)} of {len(compared)} cases agree.\n"
+    yield "| record | filters | agree | records expected | records found |"
+    yield "| --- | --- | --- | --- | --- |"
+    for kind in KINDS:
+        ours = [one for one in filters if one.kind == kind and not one.left_out]
+        agree = sum(one.agrees for one in ours)
+        expected, found = sum(one.expected for one in ours), sum(one.found for one in ours)
+        yield f"| {kind} | {len(ours)} | {agree} | {expected} | {found} |"
+
+
+def _misses(filters: list[Filter]) -> Iterator[str]:
+    yield "\n## What does not agree\n"
+    yield "| case | record | filter | expected | found |"
+    yield "| --- | --- | --- | --- | --- |"
+    for one in filters:
+        if not one.left_out and not one.agrees:
+            asked = one.words.replace("|", "\\|")
+            yield f"| {one.case} | {one.kind} | `{asked}` | {one.expected} | {one.found} |"
+    yield ""
+    for case, reason in MISSES.items():
+        yield f"- {case}: {reason}"
+
+
+def _left_out(filters: list[Filter]) -> Iterator[str]:
+    yield "\n## What is not compared\n"
+    reasons: dict[tuple[str, str], int] = {}
+    for one in filters:
+        if one.left_out:
+            reasons[one.case, one.left_out] = reasons.get((one.case, one.left_out), 0) + 1
+    for (case, reason), count in reasons.items():
+        yield f"- {case}: {count} filter{'s' if count > 1 else ''}: {reason}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(all_filters(Path(os.environ["SOC_CORPUS"]) / "suricata-verify")))

@@ -1,4 +1,4 @@
-"""``python -m tests.sensor.conformance_page`` writes docs/network-conformance.md anew (SOC_CORPUS names the captures)."""
+"""``python -m tests.sensor.conformance_page`` writes the page anew; SOC_CORPUS names the captures."""
 
 from __future__ import annotations
 

@@ -203,7 +203,9 @@ READ: dict[str, Callable[[Record], Any]] = {
     "tls.client_handshake.exts": _plain("sensor.tls.client.extensions"),
     "tls.client_handshake.sig_algs": _plain("sensor.tls.client.signature_algorithms"),
     "quic.extensions": _extensions,
-    "quic.cyu": _plain("sensor.quic.cyu"),
+    "quic.cyu": lambda record: [
+        {"hash": record.get("sensor.quic.cyu_hash"), "string": record.get("sensor.quic.cyu")}
+    ],
     "ssh.client.proto_version": _plain("sensor.ssh.client.version"),
     "ssh.client.software_version": _plain("sensor.ssh.client.software"),
     "ssh.server.proto_version": _plain("sensor.ssh.server.version"),

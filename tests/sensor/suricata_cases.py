@@ -70,9 +70,7 @@ def _asked(path: Path) -> Iterator[Filter]:
         match = asked["match"]
         unknown = eve.unknown_keys(match)
         assert not unknown, f"{path}: {unknown} are not in the table of tests/sensor/eve.py"
-        yield Filter(
-            path.parent.name, match["event_type"], match, asked["count"], left_out=reason
-        )
+        yield Filter(path.parent.name, match["event_type"], match, asked["count"], left_out=reason)
 
 
 def _compared(match: Mapping[str, Any]) -> dict[str, Any]:

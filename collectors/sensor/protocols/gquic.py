@@ -1,6 +1,7 @@
 """Google's own QUIC (versions Q024 to Q046): its client hello is in the clear. One record for each.
 
-Formats: Chromium's "QUIC Wire Layout Specification" and "QUIC Crypto" (tags of a CHLO); CYU is Salesforce's fingerprint.
+Formats: Chromium's "QUIC Wire Layout Specification" and "QUIC Crypto" (tags of a CHLO). CYU is
+Salesforce's fingerprint.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def all_filters(folder: Path) -> list[Filter]:
     for path in sorted(folder.glob("*/test.yaml")):
         asked = list(_asked(path))
         if any(not one.left_out for one in asked):
-            records = _records(path.parent)
+            records = records_of(path.parent)
             asked = [one if one.left_out else _judged(one, records) for one in _summed(asked)]
         found += asked
     return found
@@ -101,7 +101,7 @@ def _judged(one: Filter, records: list[dict[str, Any]]) -> Filter:
     return Filter(one.case, one.kind, one.match, one.expected, found)
 
 
-def _records(folder: Path) -> list[dict[str, Any]]:
+def records_of(folder: Path) -> list[dict[str, Any]]:
     """The records of the folder's capture, as far as it can be read."""
     [path] = [one for one in folder.iterdir() if ".pcap" in one.name]
     records: list[dict[str, Any]] = []

@@ -1,8 +1,8 @@
-"""How many packets a second? ``python -m bench.sensor``: our sensor beside scapy, dpkt and tshark, one capture, one run.
+"""How many packets a second? ``python -m bench.sensor``: our sensor beside scapy, dpkt and tshark, in one run.
 
-The capture is generated: 200,000 packets of 4,000 flows, 80 % TCP with payload (TLS hellos and HTTP among it), 20 % DNS.
-The sensor makes flow, DNS, TLS and HTTP records and writes them as JSON; scapy and dpkt only dissect each packet. Time is
-CPU time of one core, tshark's that of its process. scapy is read over a part of the capture, as it takes minutes.
+The capture is generated: 200,000 packets of 4,000 flows, 80 % TCP with payload (TLS hellos and HTTP among it), 20 %
+DNS. The sensor makes flow, DNS, TLS and HTTP records and writes them as JSON; scapy and dpkt only dissect each packet.
+Time is CPU time of one core, tshark's that of its process. scapy reads a part of the capture, as it takes minutes.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def by_dpkt(path: Path) -> int:
     import dpkt
 
     number = 0
-    for number, packet in enumerate(open_capture(path).packets(), 1):
+    for packet in open_capture(path).packets():
+        number += 1
         found = dpkt.ethernet.Ethernet(packet[2])
         if isinstance(found.data.data, dpkt.udp.UDP):
             dpkt.dns.DNS(found.data.data.data)

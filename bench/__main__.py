@@ -18,6 +18,7 @@ PARTS = (
     "store_elastic",
     "end_to_end",
     "memory",
+    "sensor",
 )
 
 

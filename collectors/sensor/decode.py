@@ -132,7 +132,8 @@ def gre(data: bytes, at: int, end: int) -> Frame:
     if kind == BRIDGED or (kind == ERSPAN2 and not has_sequence):  # the latter is type I
         return ethernet(data, at)
     if kind == ERSPAN2:
-        return ethernet(data, at + 8)
+        found, vlan = ethernet(data, at + 8), _u16(data, at) & 0x0FFF
+        return found._replace(vlans=(vlan, *found.vlans)) if vlan and not found.vlans else found
     if kind == ERSPAN3:
         has_more = at + 12 <= end and data[at + 11] & 1
         return ethernet(data, at + (20 if has_more else 12))

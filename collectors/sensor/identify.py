@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from collectors.sensor.conversation import NOTHING, Conversation, Said
-from collectors.sensor.protocols import dns, quic, smb
+from collectors.sensor.protocols import dns, gquic, quic, smb
 from collectors.sensor.protocols.dcerpc import FROM_CLIENT, KINDS, Dcerpc
 from collectors.sensor.protocols.dhcp import Dhcp
 from collectors.sensor.protocols.ftp import Ftp
+from collectors.sensor.protocols.gquic import Gquic
 from collectors.sensor.protocols.http import Http
 from collectors.sensor.protocols.krb5 import TAGS, Krb5
 from collectors.sensor.protocols.ldap import Ldap
@@ -108,7 +109,7 @@ class Undecided(Conversation):
 
     def _by_text(self, data: bytes) -> Guess | None:
         start = data[:8].upper()
-        if start.startswith((b"EHLO ", b"HELO ", b"LHLO ")):
+        if start.startswith((b"EHLO", b"HELO", b"LHLO")) and start[4:5] in (b" ", b"\r", b"\n"):
             return Smtp, CLIENT
         if start.startswith((b"220 ", b"220-")):
             line = data[:512].upper()
@@ -202,4 +203,6 @@ def datagrams(source_port: int, destination_port: int, payload: bytes) -> Conver
             return Dhcp()
         if port == 88:
             return Krb5(is_stream=False)
-    return Quic() if quic.looks_like(payload) else None
+    if quic.looks_like(payload):
+        return Quic()
+    return Gquic() if gquic.looks_like(payload) else None

@@ -22,6 +22,7 @@ from collectors.sensor.protocols.dcerpc import Dcerpc
 from collectors.sensor.protocols.dhcp import Dhcp
 from collectors.sensor.protocols.dns import DnsDatagrams, DnsStream
 from collectors.sensor.protocols.ftp import Ftp
+from collectors.sensor.protocols.gquic import Gquic
 from collectors.sensor.protocols.http import Http
 from collectors.sensor.protocols.krb5 import Krb5
 from collectors.sensor.protocols.ldap import Ldap
@@ -53,6 +54,7 @@ PARSERS: dict[str, Callable[[], Conversation]] = {
     "tls": Tls,
     "ssh": Ssh,
     "quic": Quic,
+    "Google's quic": Gquic,
     "smtp": Smtp,
     "ftp": Ftp,
     "dhcp": Dhcp,
@@ -91,11 +93,12 @@ STARTS = (
         b"\x05\x01\x00",
         b"\x04\x01\x00\x50\x0a\0\0\1x\0",
         b"EHLO x\r\nDATA\r\n",
+        b"MAIL FROM:<a>\r\nBDAT 3 LAST\r\nabcRSET\r\n",
         b"220 smtp\r\n250 x\r\n",
     ),
     *(
         b"\xc3\x00\x00\x00\x01\x08",
-        b"\x0dabcdefghQ043",
+        b"\x0dabcdefghQ043\1\0CHLO\2\0\0\0SNI\0\4\0\0\0UAID\5\0\0\0wwwwa",
         b"NTLMSSP\0\3\0\0\0",
         b"USER x\r\n227 (1,2",
     ),

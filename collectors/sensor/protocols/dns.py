@@ -58,13 +58,14 @@ class DnsDatagrams(Conversation):
 class DnsStream(Conversation):
     """DNS over TCP: messages with two bytes of length before each."""
 
-    __slots__ = ("_held", "_lost")
+    __slots__ = ("_held", "_is_astray", "_lost")
     name = "dns"
 
     def __init__(self) -> None:
         super().__init__()
         self._held = (bytearray(), bytearray())
         self._lost = [0, 0]  # bytes of a message that the gap took the rest of
+        self._is_astray = [False, False]  # the hole took a message's length with it
 
     def take(self, from_client: bool, data: bytes, time: int) -> Sequence[Said]:
         held = self._held[from_client]
@@ -73,6 +74,11 @@ class DnsStream(Conversation):
             self._lost[from_client] -= skip
             data = data[skip:]
         held += data
+        if self._is_astray[from_client]:
+            if not _is_whole(held):  # where the next message begins is seen when a segment is one
+                held.clear()
+                return NOTHING
+            self._is_astray[from_client] = False
         while len(held) >= 2:
             end = 2 + (held[0] << 8 | held[1])
             if len(held) < end:
@@ -95,12 +101,17 @@ class DnsStream(Conversation):
             self._lost[from_client] -= size
             return NOTHING
         missing = 2 + (held[0] << 8 | held[1]) - len(held) if len(held) >= 2 else 0
-        if missing < size:
-            self.done = True
-            return NOTHING
         held.clear()
+        if missing < size:
+            self._is_astray[from_client], self._lost[from_client] = True, 0
+            return NOTHING
         self._lost[from_client] = missing - size
         return NOTHING
+
+
+def _is_whole(held: bytearray) -> bool:
+    """Whether the bytes are one message, with its length before it, and nothing else."""
+    return len(held) == 2 + int.from_bytes(held[:2], "big") and is_message(bytes(held[2:]))
 
 
 def is_message(data: bytes) -> bool:
@@ -189,6 +200,7 @@ def _records(
                 elif section == 1:
                     said = f"{name} {TYPES.get(kind, kind)} {_value(data, at, size, kind, names)}"
                     fields.setdefault("sensor.dns.authorities", []).append(said)
+                    fields.setdefault("sensor.dns.authority_ttls", []).append(life)
                 elif kind == OPT:
                     fields["sensor.dns.edns_udp_size"] = group
                     high = life >> 24

@@ -19,6 +19,8 @@ from collectors.sensor.conversation import text
 LARGEST_MAIL = 1 << 19  # bytes kept; the rest is counted
 MOST_PARTS, MOST_LINKS, MOST_ADDRESSES = 100, 50, 100
 LINK = re.compile(rb"(?i)\b(?:https?|ftp)://[^\s\"'<>\\^`{|}\x00-\x20\x7f-\xff]{3,2000}")
+END_OF_HEAD, FIELD = re.compile(rb"\r?\n\r?\n"), re.compile(rb"[ \t]|[!-9;-~]+[ \t]*:")
+MOST_HEAD = 1 << 16  # bytes in which the end of the head is looked for
 LISTS = {"from": "email.from.address", "to": "email.to.address", "cc": "email.cc.address"}
 LISTS |= {"bcc": "email.bcc.address", "reply-to": "email.reply_to.address"}
 TEXTS = {"subject": "email.subject", "message-id": "email.message_id", "x-mailer": "email.x_mailer"}
@@ -43,12 +45,27 @@ class Mail:
         """The fields of the mail; where its structure is damaged, those of its head."""
         found: dict[str, Any] = {"sensor.smtp.mail_bytes": self.size}
         try:
-            message = BytesParser(policy=policy.compat32).parsebytes(bytes(self._kept))
+            message = BytesParser(policy=policy.compat32).parsebytes(_mended(bytes(self._kept)))
             found |= _head(message)
             found |= _parts(message)
         except Exception as error:  # the library's parser meets any bytes; it has failed on some
             found["sensor.smtp.mail_problem"] = text(repr(error).encode())[:200]
         return found
+
+
+def _mended(raw: bytes) -> bytes:
+    """Lines of the head that are neither a field nor folded belong to the field before, as mail programs read them.
+
+    >>> _mended(b"Content-Type: text/html;\\ncharset=x\\nA: b\\n\\nbody")
+    b'Content-Type: text/html;\\n charset=x\\nA: b\\n\\nbody'
+    """
+    end = END_OF_HEAD.search(raw, 0, MOST_HEAD)
+    if end is None:
+        return raw
+    head = raw[: end.start()]
+    first, *rest = head.split(b"\n")
+    lines = [line if FIELD.match(line) else b" " + line for line in rest]
+    return b"\n".join([first, *lines]) + raw[end.start() :]
 
 
 def _head(message: Message) -> dict[str, Any]:
@@ -57,7 +74,7 @@ def _head(message: Message) -> dict[str, Any]:
         values = [_decoded(str(one)) for one in message.get_all(name, [])[:20]]
         if addresses := [one for _, one in getaddresses(values)[:MOST_ADDRESSES] if "@" in one]:
             found[field] = addresses
-        if values:
+        if values and values[0]:
             found[f"sensor.smtp.{name.replace('-', '_')}"] = values[0][:1000]
     for name, field in TEXTS.items():
         value = message.get(name)

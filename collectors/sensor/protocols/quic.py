@@ -121,6 +121,7 @@ class Quic(Conversation):
                 if chosen.is_retry:
                     return NOTHING
                 fields = hello_fields([], chosen)
+                fields["sensor.tls.server.extensions"] = chosen.extensions
                 if self._hello is not None:
                     fields |= {"tls.client.server_name": self._hello.server_name}
             else:

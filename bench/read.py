@@ -27,7 +27,7 @@ SOURCES = (
     *("web_access", "fortigate", "suricata"),
     *("palo_alto", "cisco_asa", "cisco_ios", "iptables", "check_point", "sophos"),
     *("sonicwall", "juniper_srx", "netscreen", "huawei_usg", "mikrotik", "pfsense", "f5_bigip"),
-    *("modsecurity", "unparsed"),
+    *("modsecurity", "flow_export", "unparsed"),
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes
 

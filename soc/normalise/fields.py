@@ -20,6 +20,7 @@ NAMESPACES = frozenset(
         "check_point",
         "cisco",
         "f5",
+        "flow_export",
         "fortinet",
         "huawei",
         "iptables",

@@ -12,7 +12,7 @@ inputs:
   - {kind: file, paths: [/var/log/app/*.log], source: auto, from: start}
   - {kind: evtx, paths: [/import/**/*.evtx]}
   - {kind: syslog, udp: "0.0.0.0:514", tcp: "0.0.0.0:514"}
-  - {kind: flow_export, udp: "0.0.0.0:2055", exporters: [10.0.0.0/8]}  # NetFlow, IPFIX, sFlow; exporters may be left out
+  - {kind: flow_export, udp: "0.0.0.0:2055", exporters: [10.0.0.0/8]}  # exporters may be left out
 exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
 limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
 ```

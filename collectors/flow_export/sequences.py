@@ -11,7 +11,7 @@ BOOT_MOVED_MS = 5_000
 
 @dataclass(slots=True)
 class Sequence:
-    """One stream of numbers. ``lost`` counts what the numbers count: v5 flows, v9 and sFlow datagrams, IPFIX records."""
+    """One stream of numbers; ``lost`` counts what they count: v5 flows, v9 and sFlow datagrams, IPFIX records."""
 
     expected: int | None = None
     boot_ms: int | None = None  # modulo 2**32

@@ -26,7 +26,7 @@ SOURCE = Source(
     name="flow_export",
     product="Flow exporters: NetFlow v5 and v9, IPFIX, sFlow v5",
     arrives_by="flow export",
-    reference="docs/wire.md, 'flow_export'; RFC 3954; RFC 7011; RFC 7012; IANA 'IPFIX Information Elements'; sFlow Version 5",
+    reference="docs/wire.md, 'flow_export'; RFC 3954; RFC 7011; IANA 'IPFIX Information Elements'; sFlow Version 5",
     namespaces=("flow_export",),
 )
 DATASETS = MappingProxyType(
@@ -37,13 +37,13 @@ DATASETS = MappingProxyType(
         "sflow_v5": "sflow.flow",
     }
 )
-ADDRESSES = {
+ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "source": ("sourceIPv4Address", "sourceIPv6Address"),
     "destination": ("destinationIPv4Address", "destinationIPv6Address"),
     "source.nat": ("postNATSourceIPv4Address", "postNATSourceIPv6Address"),
     "destination.nat": ("postNATDestinationIPv4Address", "postNATDestinationIPv6Address"),
 }
-NUMBERS = {
+NUMBERS: Mapping[str, tuple[str, ...]] = {
     "source.port": ("sourceTransportPort", "udpSourcePort", "tcpSourcePort"),
     "destination.port": ("destinationTransportPort", "udpDestinationPort", "tcpDestinationPort"),
     "source.nat.port": ("postNAPTSourceTransportPort",),
@@ -51,7 +51,7 @@ NUMBERS = {
     "source.as.number": ("bgpSourceAsNumber",),
     "destination.as.number": ("bgpDestinationAsNumber",),
 }
-TEXTS = {
+TEXTS: Mapping[str, tuple[str, ...]] = {
     "observer.ingress.interface.id": ("ingressInterface",),
     "observer.egress.interface.id": ("egressInterface",),
     "network.vlan.id": ("vlanId", "dot1qVlanId"),
@@ -60,7 +60,7 @@ TEXTS = {
     "network.application": ("applicationName", "appId"),
     "user.name": ("userName", "userId"),
 }
-COUNTS = {  # forward, then back; octets and packets
+COUNTS: Mapping[str, tuple[str, ...]] = {  # forward, then back; octets and packets
     "source.bytes": (
         "octetDeltaCount",
         "octetTotalCount",
@@ -147,8 +147,8 @@ def _fields(line: Mapping[str, Any], flow: Mapping[str, Any], end: int) -> Field
         fields["observer.ip"] = [exporter]
     for name in ("domain", "sequence", "template", "agent"):
         value = line.get(name)
-        if _is_whole(value) or (isinstance(value, str) and value):
-            fields[f"flow_export.{name}"] = value
+        if isinstance(value, int | str) and (said := _kept(value)) is not None:
+            fields[f"flow_export.{name}"] = said
     if line.get("waited") is True:
         fields["flow_export.waited"] = True
     _add_times(fields, line, end)

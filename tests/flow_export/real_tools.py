@@ -42,7 +42,16 @@ def export(capture: Path, version: int, folder: Path, *options: str) -> list[byt
         one.settimeout(0.5)
         command = [tool("softflowd"), "-r", str(capture), "-n", f"127.0.0.1:{one.getsockname()[1]}"]
         command += ["-v", str(version), "-d", "-p", str(folder / "pid"), "-c", str(folder / "ctl")]
-        subprocess.run([*command, *options], check=True, capture_output=True, timeout=60)
+        # It reads the capture at once and then stays; told to end, it exports what it holds.
+        exporter = subprocess.Popen(
+            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(1.5)
+        exporter.terminate()
+        try:
+            exporter.wait(10)
+        finally:
+            exporter.kill()
         datagrams = []
         with contextlib.suppress(TimeoutError):
             while True:

@@ -128,8 +128,13 @@ class FlowExport:
                 "flow_export",
                 f"exporter {address}, domain {number}: {lost} units lost on the way, {restarts} restarts,"
                 f" {waited} flows waited for their template, {given_up} sets given up without one",
-                input=self.name, exporter=address, domain=number, lost=lost,
-                restarts=restarts, waited=waited, given_up=given_up,
+                input=self.name,
+                exporter=address,
+                domain=number,
+                lost=lost,
+                restarts=restarts,
+                waited=waited,
+                given_up=given_up,
             )
         pushed_out = self.decoder.exporters.pushed_out - self._told_pushed_out
         facts: dict[str, Any] = {
@@ -139,7 +144,10 @@ class FlowExport:
             "not_named": max(0, len(changed) - MOST_TOLD),
         }
         if any(facts.values()):
-            message = f"{self._refused} datagrams refused, {self._strangers} from strangers, {pushed_out} exporters forgotten"
+            message = (
+                f"{self._refused} datagrams refused, {self._strangers} from strangers,"
+                f" {pushed_out} exporters forgotten"
+            )
             intake.notices.tell("flow_export", message, input=self.name, **facts)
         self._told_pushed_out += pushed_out
         self._refused = self._refused_kept = self._strangers = 0

@@ -82,18 +82,16 @@ def read_by_nfdump(datagrams: Iterable[bytes], folder: Path) -> list[dict[str, A
             for datagram in datagrams:
                 one.sendto(datagram, ("127.0.0.1", port))
                 time.sleep(0.002)
-        time.sleep(0.5)
+        time.sleep(1.5)
     finally:
         collector.terminate()
         collector.wait(10)
     rows: list[dict[str, Any]] = []
     for file in sorted(folder.glob("nfcapd.*")):
-        said = subprocess.run(
-            [tool("nfdump"), "-q", "-N", "-r", str(file), "-o", "json"],
-            check=True,
-            capture_output=True,
-        ).stdout.decode()
-        rows += json.loads(said) if said.strip() else []
+        command = [tool("nfdump"), "-N", "-r", str(file), "-o", "json"]
+        said = subprocess.run(command, check=True, capture_output=True).stdout.decode()
+        objects = said[said.find("{") : said.rfind("}") + 1]
+        rows += json.loads(f"[{objects}]")
     return rows
 
 

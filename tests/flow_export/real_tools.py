@@ -40,11 +40,14 @@ def export(capture: Path, version: int, folder: Path, *options: str) -> list[byt
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         one.bind(("127.0.0.1", 0))
         one.settimeout(0.5)
-        command = [tool("softflowd"), "-r", str(capture), "-n", f"127.0.0.1:{one.getsockname()[1]}"]
+        command = [tool("softflowd"), "-r", capture.name, "-n", f"127.0.0.1:{one.getsockname()[1]}"]
         command += ["-v", str(version), "-d", "-p", str(folder / "pid"), "-c", str(folder / "ctl")]
         # It reads the capture at once and then stays; told to end, it exports what it holds.
         exporter = subprocess.Popen(
-            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, *options],
+            cwd=capture.parent,  # a long name is cut by softflowd
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         time.sleep(1.5)
         exporter.terminate()

@@ -8,6 +8,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,21 +36,34 @@ def free_port() -> int:
 
 
 def export(capture: Path, version: int, folder: Path, *options: str) -> list[bytes]:
-    """The datagrams that softflowd sends for a capture."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    """The datagrams that softflowd sends for a capture, which it reads as a user of its own."""
+    with (
+        tempfile.TemporaryDirectory() as open_to_all,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+    ):
+        Path(open_to_all).chmod(0o755)
+        shutil.copy(capture, Path(open_to_all, "a.pcap"))
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         one.bind(("127.0.0.1", 0))
         one.settimeout(0.5)
-        command = [tool("softflowd"), "-r", capture.name, "-n", f"127.0.0.1:{one.getsockname()[1]}"]
-        command += ["-v", str(version), "-d", "-p", str(folder / "pid"), "-c", str(folder / "ctl")]
+        command = [tool("softflowd"), "-r", "a.pcap", "-n", f"127.0.0.1:{one.getsockname()[1]}"]
+        command += [
+            "-v",
+            str(version),
+            "-d",
+            "-p",
+            f"{open_to_all}/pid",
+            "-c",
+            f"{open_to_all}/ctl",
+        ]
         # It reads the capture at once and then stays; told to end, it exports what it holds.
         exporter = subprocess.Popen(
             [*command, *options],
-            cwd=capture.parent,  # a long name is cut by softflowd
+            cwd=open_to_all,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(1.5)
+        time.sleep(3)
         exporter.terminate()
         try:
             exporter.wait(10)

@@ -13,6 +13,7 @@ import pytest
 from collectors.flow_export.decoder import Decoder
 from soc.collect.discovery import read
 from soc.model.event import RawRecord
+from tests.conftest import missing
 from tests.flow_export.real_tools import (
     export,
     read_by_nfdump,
@@ -42,6 +43,8 @@ def test_the_flows_of_a_real_exporter_are_those_of_nfdump(version: int, tmp_path
     capture = tmp_path / "small.pcap"
     write_capture(capture)
     datagrams = export(capture, version, tmp_path)
+    if not datagrams:
+        missing(f"an export of version {version} by softflowd (it sent nothing)")
     found = ours(datagrams)
     wanted = [row_of_nfdump(one) for one in read_by_nfdump(datagrams, tmp_path / "nfdump")]
     assert sorted(map(row_of_ours, found)) == sorted(wanted)

@@ -31,7 +31,7 @@ SOURCES = (
     *("apache_error", "nginx_error", "bind", "unbound", "windows_dns"),
     *("isc_dhcp", "kea", "dnsmasq", "windows_dhcp", "postfix", "exchange"),
     *("openvpn", "strongswan", "postgresql", "mysql", "oracle_audit", "vmware"),
-    "unparsed",
+    *("flow_export", "unparsed"),
 )
 AT_LEAST, PASSES = 10_000, 3  # records of a pass; passes
 

@@ -37,7 +37,7 @@ _SKEW_US = 300_000_000  # an agent's clock that is off by more is flagged on its
 # Of the device that wrote the record, never of its traffic: what the record says, then who sent it to the relay.
 RELAY_ADDRESSES = ("host.ip", "observer.ip", "soc.peer_ip")
 # What watches a network speaks of those who talk there: the one who is asked, then the one who asks.
-WATCHERS = frozenset({"sensor", "suricata"})
+WATCHERS = frozenset({"flow_export", "sensor", "suricata"})
 WATCHED_ADDRESSES = ("destination.ip", "source.ip")
 OWN_NOTICES = "soc_agent"  # the source of what agents say of themselves
 _DOOR = Scope.province("door")

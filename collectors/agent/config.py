@@ -15,6 +15,7 @@ inputs:
   - {kind: syslog, tls: "0.0.0.0:6514", relp_tls: "0.0.0.0:2515", source: auto,
      certificate: /etc/soc/relay.pem, key: /etc/soc/relay.key, client_ca: /etc/soc/devices-ca.pem}
   - {kind: sensor, interface: eth1}  # packets; needs root or CAP_NET_RAW
+  - {kind: flow_export, udp: "0.0.0.0:2055", exporters: [10.0.0.0/8]}  # exporters may be left out
 exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
 limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
 ```
@@ -22,6 +23,7 @@ limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -36,6 +38,7 @@ from collectors.agent.inputs.audit import Audit
 from collectors.agent.inputs.contract import Input
 from collectors.agent.inputs.evtx_files import EvtxFiles
 from collectors.agent.inputs.file_tail import FileTail
+from collectors.agent.inputs.flow_export import FlowExport, Network
 from collectors.agent.inputs.journal import Journal
 from collectors.agent.inputs.sensor import PacketSensor
 from collectors.agent.inputs.syslog import Syslog
@@ -62,6 +65,7 @@ INPUT_KEYS = {
         "key",
         "client_ca",
     },
+    "flow_export": {"udp", "exporters"},
 }
 
 
@@ -162,6 +166,11 @@ def _made(kind: str, entry: Mapping[str, Any], config: Config) -> list[Input]:
         return [PacketSensor(interface)]
     if kind == "syslog":
         return _syslog(entry)
+    if kind == "flow_export":
+        udp = _address(entry, "udp")
+        if udp is None:
+            raise ConfigError("inputs: flow_export: udp is missing, e.g. 0.0.0.0:2055")
+        return [FlowExport(udp, exporters=_networks(entry))]
     start = entry.get("from", "start")
     if start not in ("start", "end"):
         raise ConfigError(f"inputs: file: from must be start or end, not {start!r}")
@@ -210,8 +219,19 @@ def _address(entry: Mapping[str, Any], key: str) -> tuple[str, int] | None:
         return None
     host, _, port = str(entry[key]).rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise ConfigError(f"inputs: syslog: {key} must be host:port, not {entry[key]!r}")
+        raise ConfigError(f"inputs: {entry['kind']}: {key} must be host:port, not {entry[key]!r}")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - a receiver listens for others
+
+
+def _networks(entry: Mapping[str, Any]) -> list[Network]:
+    """Addresses and networks that may send."""
+    written = entry.get("exporters", [])
+    if not isinstance(written, list):
+        raise ConfigError("inputs: flow_export: exporters must be a list of addresses or networks")
+    try:
+        return [ipaddress.ip_network(str(one)) for one in written]
+    except ValueError as error:
+        raise ConfigError(f"inputs: flow_export: exporters: {error}") from error
 
 
 def _number(limits: Mapping[str, Any], key: str, default: int) -> int:

@@ -33,7 +33,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """How the records of one set are laid out; without fields it withdraws what was known."""
+    """How the records of one set are laid out; without fields it withdraws what was known.
+
+    A withdrawal whose number is that of the set (2, 3) is for all templates of its kind (RFC 7011, 8.1).
+    """
 
     number: int
     fields: tuple[Field, ...]
@@ -146,15 +149,18 @@ def _field(body: bytes, at: int, version: int, is_scope: bool) -> tuple[Field, i
     return Field(number, length, 0, is_scope), at + 4
 
 
-def records(data: DataSet, template: Template) -> Iterator[tuple[bytes, ...]]:
+def records(data: DataSet, template: Template, *, at_most: int) -> Iterator[tuple[bytes, ...]]:
     """The values of each record, beside ``template.fields``; what is left over is padding.
 
     Raises:
-        ExportError: a value of variable length that leads out of its set.
+        ExportError: a value of variable length that leads out of its set, or more than ``at_most`` records.
     """
     least = sum(1 if f.length == VARIABLE_LENGTH else f.length for f in template.fields)
-    at = 0
+    at = count = 0
     while least and at + least <= len(data.body):
+        count += 1
+        if count > at_most:
+            raise ExportError(f"more than {at_most} records in a datagram")
         values = []
         for field in template.fields:
             start, length = _extent(data.body, at, field)

@@ -33,6 +33,7 @@ LEVELS = MappingProxyType(
         "spool_damage": "error",
         "clock": "warning",
         "over_limit": "warning",
+        "flow_export": "warning",
         "input_end": "informational",
         "configuration": "informational",
         "repeated": "informational",

@@ -27,6 +27,7 @@ NAMESPACES = frozenset(
         "dnsmasq",
         "exchange",
         "f5",
+        "flow_export",
         "fortinet",
         "huawei",
         "iis",

@@ -43,7 +43,7 @@ def test_a_template_and_its_records_are_read():
     assert isinstance(template, Template)
     assert isinstance(data, DataSet)
     assert template.fields == (Field(8, 4), Field(5, 0xFFFF, 29305))
-    assert list(records(data, template)) == [
+    assert list(records(data, template, at_most=2)) == [
         (b"\x0a\x01\x02\x03", b"hi"),
         (b"\x0a\x01\x02\x04", b"x"),
     ]
@@ -73,7 +73,7 @@ def test_any_bytes_end_in_records_or_a_refusal(datagram: bytes):
             if isinstance(part, Template):
                 known[part.number] = part
             elif part.template in known:
-                assert len(list(records(part, known[part.template]))) <= len(part.body)
+                assert len(list(records(part, known[part.template], at_most=400))) <= len(part.body)
     except ExportError:
         return
 

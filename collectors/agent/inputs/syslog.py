@@ -12,16 +12,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from collectors.agent.inputs.udp_port import KernelDrops, open_port
 from collectors.agent.intake import Intake
 from collectors.agent.wire import MAX_RECORD_BYTES
 
 SOURCE = "auto"
 PEERS_NAMED = 4_096  # addresses that get a stream of their own; a datagram's may be made up
-UDP_BUFFER_BYTES = 4 * 1024 * 1024
 MESSAGES_AT_ONCE = 500
-DROPS_COLUMN = 12  # of /proc/net/udp
 CHECK_LOOKS = 20
 
 
@@ -112,7 +110,7 @@ class Syslog:
         named = {"udp": udp, "tcp": tcp}
         ports = [f"{kind}:{address[1]}" for kind, address in named.items() if address]
         self.name = "syslog:" + ",".join(ports)
-        self._drops = 0
+        self._drops = KernelDrops(udp[1]) if udp else None
 
     def run(self, intake: Intake, stop: threading.Event) -> None:
         with ExitStack() as opened, selectors.DefaultSelector() as selector:
@@ -129,21 +127,11 @@ class Syslog:
     def _listen(
         self, address: tuple[str, int], kind: socket.SocketKind, intake: Intake
     ) -> socket.socket | None:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        one = socket.socket(family, kind)
         try:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if kind == socket.SOCK_DGRAM:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER_BYTES)
-            one.bind(address)
-            if kind == socket.SOCK_STREAM:
-                one.listen(128)
-            one.setblocking(False)
+            return open_port(address) if kind == socket.SOCK_DGRAM else _listener(address)
         except OSError as error:
-            one.close()
             intake.notices.blind(self.name, f"{address[0]}:{address[1]}: {error.strerror}")
             return None
-        return one
 
     def _serve(
         self, selector: selectors.BaseSelector, intake: Intake, stop: threading.Event
@@ -164,7 +152,7 @@ class Syslog:
                         selector.unregister(key.fileobj)
                         key.fileobj.close()
                 looks += 1
-                if self.udp and looks % CHECK_LOOKS == 0:
+                if self._drops and looks % CHECK_LOOKS == 0:
                     self._count_drops(intake)
         finally:
             for key in list(selector.get_map().values()):
@@ -199,16 +187,21 @@ class Syslog:
         return not chunk
 
     def _count_drops(self, intake: Intake) -> None:
-        """Datagrams that the kernel threw away since the last look (/proc/net/udp)."""
-        assert self.udp
-        drops = 0
-        for table in (Path("/proc/net/udp"), Path("/proc/net/udp6")):
-            if table.exists():
-                for line in table.read_text().splitlines()[1:]:
-                    columns = line.split()
-                    if int(columns[1].rsplit(":", 1)[1], 16) == self.udp[1]:
-                        drops += int(columns[DROPS_COLUMN])
-        if drops > self._drops:
-            lost, self._drops = drops - self._drops, drops
-            message = f"the kernel dropped {lost} datagrams on UDP port {self.udp[1]}"
+        assert self._drops
+        if lost := self._drops.since_last():
+            message = f"the kernel dropped {lost} datagrams on UDP port {self._drops.port}"
             intake.notices.tell("kernel_lost", message, input=self.name, lost=lost)
+
+
+def _listener(address: tuple[str, int]) -> socket.socket:
+    """A listening TCP socket of (host, port)."""
+    one = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(address)
+        one.listen(128)
+        one.setblocking(False)
+    except OSError:
+        one.close()
+        raise
+    return one

@@ -14,6 +14,7 @@ from soc.records import (
     jobs,
     outbox,
     register,
+    reports,
     rules,
     suppressions,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "jobs",
     "outbox",
     "register",
+    "reports",
     "rules",
     "suppressions",
 ]

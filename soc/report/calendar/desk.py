@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -137,7 +137,9 @@ class CalendarDesk:
     def _make(
         self, session: Session, scope: Scope, row: ReportDutyRow, reason: str, now: datetime
     ) -> int:
-        content = self._writers[row.content](session, row, now)
+        content = self._writers[row.content](
+            session, row, now.astimezone(UTC)
+        )  # as it is read again
         row.revision += 1
         row.state = DutyState.DRAFTED
         session.add(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from soc.cli.report_calendar import COMMANDS
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Where to write the Word document.")
@@ -94,3 +96,7 @@ def yearly(
         report = yearly_report(dossiers(rows), year=year, read_at=datetime.now(UTC))
     out.write_bytes(write(report))
     print(f"{out}: {len(report.rows)} hệ thống thông tin (systems)")
+
+
+for command in COMMANDS:
+    app.command(command.__name__)(command)

@@ -30,8 +30,10 @@ from soc.records.database import Database
 from soc.register.ownership import Ownership
 from soc.report.bulletins.desk import BulletinDesk
 from soc.report.bulletins.post import Post, Server
+from soc.report.calendar.desk import CalendarDesk
 from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
+from soc.report.periodic.figures import writers
 from soc.respond.playbook_desk import release_expired_steps
 from soc.settings import Settings
 from soc.site.events import open_store
@@ -68,6 +70,9 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             Duty("old entries", timedelta(hours=1), correlator.prune),
             Duty("look back", timedelta(seconds=5), retro.work, apart=True),
             Duty("backfill", timedelta(seconds=2), backfill.work, apart=True),
+            Duty(
+                "calendar", timedelta(minutes=5), CalendarDesk(database, writers()).work, apart=True
+            ),
             Duty("reminders", timedelta(seconds=60), BulletinDesk(database).remind),
             *([Duty("mail", timedelta(seconds=5), post.deliver_due, apart=True)] if post else []),
             Duty("reaper", timedelta(seconds=10), queue.reap),

@@ -39,6 +39,9 @@ class Certificates:
         """Raises OSError (ssl.SSLError is one) when a file cannot be used."""
         made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
+        # No session tickets: a sender that only writes never reads them, and closing a line with something unread on
+        # it throws away what the other side has not read yet.
+        made.num_tickets = 0
         made.load_cert_chain(self.certificate, self.key)
         if self.client_ca is not None:
             made.load_verify_locations(self.client_ca)
@@ -119,10 +122,11 @@ class SyslogStreams:
         self, intake: Intake, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str
     ) -> None:
         stream, frames = self._stream(writer, peer), Frames()
-        while chunk := await reader.read(CHUNK_BYTES):
-            messages = list(frames.take(chunk))
-            if messages:
-                await asyncio.to_thread(intake.put, stream, self.source, messages)
+        with suppress(OSError):  # the line broke: what came before it is kept
+            while chunk := await reader.read(CHUNK_BYTES):
+                messages = list(frames.take(chunk))
+                if messages:
+                    await asyncio.to_thread(intake.put, stream, self.source, messages)
         if rest := frames.rest():
             await asyncio.to_thread(intake.put, stream, self.source, [rest])
 

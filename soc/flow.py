@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -27,6 +26,7 @@ from soc.receive.clock_rows import load_clocks
 from soc.receive.clocks import BatchClock
 from soc.receive.ledger import Ledger
 from soc.receive.plans import Notice, Plan, Prepared, Receipt, Taken
+from soc.receive.relayed import Ownership, device_of_relayed, owner_of_relayed, peer_address
 from soc.records.agents import AgentRow
 from soc.records.batches import SetAsideRow
 from soc.records.database import Database
@@ -34,22 +34,9 @@ from soc.records.database import Database
 FUTURE = timedelta(minutes=10)
 FAR_PAST = timedelta(days=7)
 _SKEW_US = 300_000_000  # an agent's clock that is off by more is flagged on its events
-# Of the device that wrote the record, never of its traffic: what the record says, then who sent it to the relay.
-RELAY_ADDRESSES = ("host.ip", "observer.ip", "soc.peer_ip")
-# What watches a network speaks of those who talk there: the one who is asked, then the one who asks.
-WATCHERS = frozenset({"flow_export", "sensor", "suricata"})
-WATCHED_ADDRESSES = ("destination.ip", "source.ip")
 OWN_NOTICES = "soc_agent"  # the source of what agents say of themselves
 _DOOR = Scope.province("door")
 log = structlog.get_logger(__name__)
-
-
-class Ownership(Protocol):
-    """Whose an agent or an address is (``soc.register.ownership``)."""
-
-    def of_agent(self, agent: AgentRow) -> Owner: ...
-
-    def of_address(self, ip: str, within: Sequence[str] | None) -> Owner: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +205,8 @@ class Flow:
         if agent.kind == "relay":
             if peer := peer_address(record.stream):
                 fields["soc.peer_ip"] = peer
-            owner = _owner_of_relayed(event, agent, ownership)
-            host = host or next(_texts(fields.get("host.name") or fields.get("observer.name")), "")
+            owner = owner_of_relayed(event, agent, ownership)
+            host = host or device_of_relayed(event)
         fields["event.id"] = known_as = event_id(
             record.agent, record.incarnation, record.stream, record.sequence, ordinal
         )
@@ -376,38 +363,6 @@ def _kept_record(row: SetAsideRow) -> RawRecord:
         host=row.host,
         zone=row.zone,
     )
-
-
-def peer_address(stream: str) -> str:
-    """The address of the device that sent a stream to a relay; empty where the stream is not a device's.
-
-    >>> peer_address("syslog:udp:514/192.0.2.7"), peer_address("file:/var/log/10.1.1.1")
-    ('192.0.2.7', '')
-    """
-    kind, _, rest = stream.partition("/")
-    return rest.partition("/")[0] if kind.startswith("syslog:") else ""
-
-
-def _owner_of_relayed(event: Event, agent: AgentRow, ownership: Ownership) -> Owner:
-    """The owner of the device that wrote the record, if the relay may speak for it; else nobody.
-
-    What a sensor saw belongs to the system that was talked to.
-    """
-    is_watched = event.source in WATCHERS
-    for name in (*WATCHED_ADDRESSES, *RELAY_ADDRESSES) if is_watched else RELAY_ADDRESSES:
-        value = event.fields.get(name)
-        for address in _texts(value):
-            owner = ownership.of_address(address, agent.prefixes)
-            if owner.agency_id is not None:
-                return owner
-    return Owner(None)
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        yield from (one for one in value if isinstance(one, str))
 
 
 def _keep_conflict(plans: Sequence[Plan], event: Event) -> None:

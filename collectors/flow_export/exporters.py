@@ -8,6 +8,7 @@ senders), the longest silent first, then the longest silent of the others.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from collectors.flow_export.messages import DataSet, Head, Template
@@ -145,7 +146,7 @@ class Exporters:
     def __len__(self) -> int:
         return len(self._held[0]) + len(self._held[1])
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[tuple[str, Exporter]]:
         return iter([*self._held[0].items(), *self._held[1].items()])
 
     def take(self, address: str) -> Exporter:

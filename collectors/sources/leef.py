@@ -55,8 +55,8 @@ LETTERS = {  # of Java's SimpleDateFormat, the longest first
     "M": r"(?P<mo>\d{1,2})", "dd": r"(?P<d>\d\d)", "d": r"(?P<d>\d{1,2})", "HH": r"(?P<h>\d\d)",
     "H": r"(?P<h>\d{1,2})", "hh": r"(?P<h>\d\d)", "h": r"(?P<h>\d{1,2})", "mm": r"(?P<m>\d\d)", "m": r"(?P<m>\d{1,2})",
     "ss": r"(?P<s>\d\d)", "s": r"(?P<s>\d{1,2})", "SSSSSS": r"(?P<f>\d{1,9})", "SSS": r"(?P<f>\d{1,9})",
-    "a": r"(?P<half>[AaPp][Mm])", "EEE": r"[A-Z][a-z]{2}", "zzz": r"(?P<zone>\S{1,40})", "z": r"(?P<zone>\S{1,40})",
-    "Z": r"(?P<zone>\S{1,40})", "XXX": r"(?P<zone>\S{1,40})", "X": r"(?P<zone>\S{1,40})",
+    "a": r"(?P<half>[AaPp][Mm])", "EEE": r"[A-Z][a-z]{2}",
+    **dict.fromkeys(("zzz", "z", "Z", "XXX", "X"), r"(?P<zone>\S{1,40})"),
 }  # fmt: skip
 LETTER = re.compile("'([^']{0,20})'|" + "|".join(sorted(LETTERS, key=len, reverse=True)))
 

@@ -24,7 +24,7 @@ from types import MappingProxyType, ModuleType
 from soc.collect import envelope
 from soc.collect.contract import Reader
 from soc.errors import RecordError
-from soc.model.event import Event, RawRecord
+from soc.model.event import SHIPPED, Event, RawRecord
 from soc.normalise.program_lines import program_tag
 
 SOURCES_PACKAGE = "collectors.sources"
@@ -115,7 +115,7 @@ def read(record: RawRecord) -> Iterator[Event]:
         RecordError: no such reader, or the reader cannot read it. It may come with the first ``next``.
     """
     name = record.source
-    if name.startswith(envelope.SHIPPED):
+    if name.startswith(SHIPPED):
         return envelope.read(record, read)
     if name == AUTO:
         name = sniff(record.raw) or AUTO

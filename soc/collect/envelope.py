@@ -18,11 +18,10 @@ from typing import Any
 import orjson
 
 from soc.errors import RecordError
-from soc.model.event import Event, RawRecord
+from soc.model.event import SHIPPED, Event, RawRecord
 from soc.normalise.addresses import ip_address
 from soc.normalise.timestamps import from_epoch_microseconds, from_iso
 
-SHIPPED = "shipped:"
 ECS_READER = "json_lines"
 AUTO = "auto"
 TEXTS = ("event.original", "message", "MESSAGE", "log", "_raw", "event", "msg")

@@ -16,6 +16,9 @@ TESTING = "testing"  # ``Signal.excepted_by`` of a rule in testing; no exception
 CLOCK_OFFSET = "soc.clock.offset_seconds"  # how far ahead of ours the clock of an event's time was
 
 
+SHIPPED = "shipped:"  # before a source's name: the record stands within another shipper's JSON
+
+
 @dataclass(frozen=True, slots=True)
 class RawRecord:
     """Bytes as the source wrote them, and how they came."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from soc.report.figure import Figure
+
 TEMPLATE = Path(__file__).parent / "forms" / "mau-08.typ"
 APPROVAL = {
     "": "",
@@ -63,20 +65,10 @@ class SystemDossier:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """One of the seven totals: the question that was asked of the register, and the systems behind the answer."""
-
-    title: str
-    value: int | str
-    query: str
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class YearlyReport:
     year: int
     read_at: datetime  # when the register was read: states are those of that minute
-    totals: tuple[Total, ...]
+    totals: tuple[Figure, ...]
     rows: tuple[tuple[int | str, ...], ...]
 
 
@@ -109,10 +101,10 @@ def _exists(system: SystemDossier, day: date) -> bool:
     return started and (system.valid_to is None or system.valid_to >= day)
 
 
-def _totals(systems: list[SystemDossier], last: date) -> tuple[Total, ...]:
-    def count(title: str, query: str, chosen: Iterable[SystemDossier]) -> Total:
+def _totals(systems: list[SystemDossier], last: date) -> tuple[Figure, ...]:
+    def count(title: str, query: str, chosen: Iterable[SystemDossier]) -> Figure:
         ids = tuple(one.id for one in chosen)
-        return Total(title, len(ids), f"systems on {last}: {query}", ids)
+        return Figure(title, len(ids), f"systems on {last}: {query}", ids)
 
     def in_state(*states: str) -> list[SystemDossier]:
         return [one for one in systems if one.approval_state in states]
@@ -143,14 +135,14 @@ def _totals(systems: list[SystemDossier], last: date) -> tuple[Total, ...]:
     )
 
 
-def _all_approved_on(waiting: list[SystemDossier], last: date) -> Total:
+def _all_approved_on(waiting: list[SystemDossier], last: date) -> Figure:
     """The latest expected day; empty when none waits, or when one that waits has no day yet: none is invented."""
     days = [one.approval_expected for one in waiting]
     known = [day for day in days if day is not None]
     value = _day(max(known)) if known and len(known) == len(days) else ""
     query = f"systems on {last}: latest approval_expected of those not approved, if all have one"
     ids = tuple(one.id for one in waiting)
-    return Total("Dự kiến thời điểm phê duyệt toàn bộ", value, query, ids)
+    return Figure("Dự kiến thời điểm phê duyệt toàn bộ", value, query, ids)
 
 
 def _row(number: int, one: SystemDossier) -> tuple[int | str, ...]:

@@ -6,7 +6,7 @@ import ipaddress
 import json
 import socket
 import struct
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +14,12 @@ from typing import Any
 
 import pytest
 
-from collectors.agent import wire
 from collectors.agent.config import config_from, inputs_of
 from collectors.agent.errors import ConfigError
 from collectors.agent.inputs.flow_export import FlowExport
-from collectors.agent.intake import Intake
-from collectors.agent.notices import Notices
 from collectors.agent.spool import Spool
 from tests.agent.conftest import wait_until
-from tests.agent.test_syslog import free_port
+from tests.agent.inputs_at_work import at_work, free_port, payloads
 
 HEADER = struct.pack("!HHIIIIBBH", 5, 1, 60_000, 1_763_780_400, 0, 7, 0, 0, 0)
 FLOW = struct.pack(
@@ -37,27 +34,12 @@ FLOW = struct.pack(
 @contextmanager
 def a_receiver(folder: Path, **how: Any) -> Iterator[tuple[Spool, int]]:
     port = free_port(socket.SOCK_DGRAM)
-    spool, stop = Spool(folder), threading.Event()
-    intake = Intake(spool, Notices("host", is_quiet=True), wake=threading.Event(), stop=stop)
-    receiver = FlowExport(("127.0.0.1", port), **how)
-    thread = threading.Thread(target=receiver.run, args=(intake, stop))
-    thread.start()
-    try:
+    with at_work(folder, FlowExport(("127.0.0.1", port), **how)) as (spool, _):
         yield spool, port
-    finally:
-        stop.set()
-        thread.join()
-        spool.close()
 
 
 def said(spool: Spool, stream: str) -> list[dict[str, Any]]:
-    frames, _ = spool._collect(spool.acked, None, 1 << 30)
-    return [
-        json.loads(record.payload)
-        for one in frames
-        if one.streams[0][0] == stream
-        for _, _, record in wire.walk_records(one.block)
-    ]
+    return [json.loads(one) for one in payloads(spool, stream)]
 
 
 def sent(spool: Spool, port: int, *datagrams: bytes) -> list[dict[str, Any]]:
@@ -93,7 +75,7 @@ def test_who_is_no_exporter_is_not_read(tmp_path: Path) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
             for _ in range(3):
                 one.sendto(HEADER + FLOW, ("127.0.0.1", port))
-        threading.Event().wait(1)
+        time.sleep(1)
         assert said(spool, f"flow_export:udp:{port}") == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.agent import wire
 from collectors.agent.inputs.relp import (
     OFFERS,
     WINDOW,
@@ -24,11 +22,9 @@ from collectors.agent.inputs.relp import (
     repeated,
 )
 from collectors.agent.inputs.syslog_streams import SyslogStreams
-from collectors.agent.intake import Intake
-from collectors.agent.notices import Notices
 from collectors.agent.spool import Spool
 from tests.agent.conftest import wait_until
-from tests.agent.test_syslog import can_connect, free_port
+from tests.agent.inputs_at_work import at_work, can_connect, free_port, payloads
 
 OPEN = b"1 open 51 relp_version=0\nrelp_software=test\ncommands=syslog    \n"
 
@@ -136,28 +132,9 @@ def test_connections_of_one_sender_have_tails_of_their_own() -> None:
 
 @contextmanager
 def a_door(folder: Path, port: int) -> Iterator[Spool]:
-    spool, stop = Spool(folder), threading.Event()
-    intake = Intake(spool, Notices("host", is_quiet=True), wake=threading.Event(), stop=stop)
-    door = SyslogStreams("relp", ("127.0.0.1", port))
-    thread = threading.Thread(target=door.run, args=(intake, stop))
-    thread.start()
-    wait_until(lambda: can_connect(port))
-    try:
+    with at_work(folder, SyslogStreams("relp", ("127.0.0.1", port))) as (spool, _):
+        wait_until(lambda: can_connect(port))
         yield spool
-    finally:
-        stop.set()
-        thread.join()
-        spool.close()
-
-
-def kept(spool: Spool, stream: str) -> list[bytes]:
-    frames, _ = spool._collect(spool.acked, None, 1 << 30)
-    return [
-        record.payload
-        for one in frames
-        if one.streams[0] == (stream, "auto")
-        for _, _, record in wire.walk_records(one.block)
-    ]
 
 
 class Sender:
@@ -197,7 +174,10 @@ def test_a_message_is_answered_when_it_is_kept(tmp_path: Path, port: int) -> Non
         sender = Sender(port)
         sender.send(b"<1>one", b"<1>two\nlines \xff")
         assert sender.answers(2) == [b"2 rsp 6 200 OK\n", b"3 rsp 6 200 OK\n"]
-        assert kept(spool, f"syslog:relp:{port}/127.0.0.1") == [b"<1>one", b"<1>two\nlines \xff"]
+        assert payloads(spool, f"syslog:relp:{port}/127.0.0.1") == [
+            b"<1>one",
+            b"<1>two\nlines \xff",
+        ]
         sender.socket.sendall(b"4 close 0\n")
         assert sender.answers(2) == [b"4 rsp 6 200 OK\n", b"0 serverclose 0\n"]
         sender.close()
@@ -213,11 +193,11 @@ def test_what_a_sender_repeats_is_kept_once(tmp_path: Path, port: int, restarted
         sender.close()
         if not restarted:
             _repeat(port)
-            assert kept(spool, f"syslog:relp:{port}/127.0.0.1") == [b"a", b"b", b"c", b"d"]
+            assert payloads(spool, f"syslog:relp:{port}/127.0.0.1") == [b"a", b"b", b"c", b"d"]
             return
     with a_door(tmp_path, port) as spool:
         _repeat(port)
-        assert kept(spool, f"syslog:relp:{port}/127.0.0.1") == [b"a", b"b", b"c", b"d"]
+        assert payloads(spool, f"syslog:relp:{port}/127.0.0.1") == [b"a", b"b", b"c", b"d"]
 
 
 def _repeat(port: int) -> None:
@@ -235,7 +215,7 @@ def test_a_message_that_is_sent_twice_in_one_connection_is_two(tmp_path: Path, p
             sender.send(b"same")
             sender.answers(1)
         sender.close()
-        assert kept(spool, f"syslog:relp:{port}/127.0.0.1") == [b"same", b"same"]
+        assert payloads(spool, f"syslog:relp:{port}/127.0.0.1") == [b"same", b"same"]
 
 
 def test_a_peer_that_speaks_no_relp_costs_no_other(tmp_path: Path, port: int) -> None:
@@ -248,13 +228,7 @@ def test_a_peer_that_speaks_no_relp_costs_no_other(tmp_path: Path, port: int) ->
         sender.send(b"one")
         assert sender.answers(1) == [b"2 rsp 6 200 OK\n"]
         sender.close()
-        frames, _ = spool._collect(spool.acked, None, 1 << 30)
-        notices = [
-            record.payload
-            for each in frames
-            if each.streams[0][0] == "agent"
-            for _, _, record in wire.walk_records(each.block)
-        ]
+        notices = payloads(spool, "agent")
         assert any(b"no RELP frame begins with" in notice for notice in notices)
 
 

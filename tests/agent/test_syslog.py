@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 
-from collectors.agent import wire
 from collectors.agent.inputs.syslog import Frames, Syslog
-from collectors.agent.intake import Intake
-from collectors.agent.notices import Notices
 from collectors.agent.spool import Spool
 from tests.agent.conftest import wait_until
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+from tests.agent.inputs_at_work import at_work, can_connect, free_port, payloads, sources
 
 
 @pytest.fixture
 def receiver(tmp_path) -> Iterator[tuple[Spool, int, int]]:
     """(spool, UDP port, TCP port) of a receiver at work."""
     udp, tcp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-    spool, stop = Spool(tmp_path), threading.Event()
-    intake = Intake(spool, Notices("host", is_quiet=True), wake=threading.Event(), stop=stop)
-    syslog = Syslog(udp=("127.0.0.1", udp), tcp=("127.0.0.1", tcp))
-    thread = threading.Thread(target=syslog.run, args=(intake, stop))
-    thread.start()
-    yield spool, udp, tcp
-    stop.set()
-    thread.join()
-    spool.close()
-
-
-def payloads(spool: Spool, stream: str) -> list[bytes]:
-    frames, _ = spool._collect(spool.acked, None, 1 << 30)
-    return [
-        one.payload
-        for frame in frames
-        if frame.streams[0] == (stream, "auto")
-        for _, _, one in wire.walk_records(frame.block)
-    ]
+    with at_work(tmp_path, Syslog(udp=("127.0.0.1", udp), tcp=("127.0.0.1", tcp))) as (spool, _):
+        yield spool, udp, tcp
 
 
 def test_takes_datagrams(receiver):
@@ -57,6 +31,7 @@ def test_takes_datagrams(receiver):
 
         wait_until(arrived)
     assert payloads(spool, f"syslog:udp:{udp}/127.0.0.1")[0] == b"<34>1 - - - - - - a"
+    assert (f"syslog:udp:{udp}/127.0.0.1", "auto") in sources(spool)
 
 
 def test_takes_counted_and_newline_messages_of_one_connection(receiver):
@@ -67,14 +42,6 @@ def test_takes_counted_and_newline_messages_of_one_connection(receiver):
         one.sendall(b"<4>last without end")
     wanted = [b"<1>first", b"<2>a\nb\xff12", b"<3>third", b"<4>last without end"]
     wait_until(lambda: payloads(spool, f"syslog:tcp:{tcp}/127.0.0.1") == wanted)
-
-
-def can_connect(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("step", [1, 2, 5, 100])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,12 +19,9 @@ from collectors.agent.config import config_from, inputs_of
 from collectors.agent.errors import ConfigError
 from collectors.agent.inputs.syslog import PEERS_NAMED, Streams
 from collectors.agent.inputs.syslog_streams import Certificates, SyslogStreams, certificate_name
-from collectors.agent.intake import Intake
-from collectors.agent.notices import Notices
 from collectors.agent.spool import Spool
 from tests.agent.conftest import wait_until
-from tests.agent.test_relp import kept
-from tests.agent.test_syslog import can_connect, free_port
+from tests.agent.inputs_at_work import at_work, can_connect, free_port, payloads
 
 NOW = datetime.now(UTC)
 
@@ -71,21 +67,13 @@ def keys(tmp_path: Path) -> Path:
 @contextmanager
 def a_door(folder: Path, keys: Path, *, with_clients: bool) -> Iterator[tuple[Spool, int]]:
     port = free_port(socket.SOCK_STREAM)
-    spool, stop = Spool(folder / "spool"), threading.Event()
-    intake = Intake(spool, Notices("host", is_quiet=True), wake=threading.Event(), stop=stop)
     files = Certificates(
         keys / "relay.pem", keys / "relay.key", keys / "ca.pem" if with_clients else None
     )
     door = SyslogStreams("tls", ("127.0.0.1", port), certificates=files)
-    thread = threading.Thread(target=door.run, args=(intake, stop))
-    thread.start()
-    wait_until(lambda: can_connect(port))
-    try:
+    with at_work(folder / "spool", door) as (spool, _):
+        wait_until(lambda: can_connect(port))
         yield spool, port
-    finally:
-        stop.set()
-        thread.join()
-        spool.close()
 
 
 def connect(keys: Path, port: int, name: str = "") -> ssl.SSLSocket:
@@ -111,14 +99,14 @@ def test_messages_over_tls_are_kept(tmp_path: Path, keys: Path) -> None:
         with connect(keys, port) as one:
             one.sendall(b"5 <1>ab<2>second\n<3>last")
         wanted = [b"<1>ab", b"<2>second", b"<3>last"]
-        wait_until(lambda: kept(spool, f"syslog:tls:{port}/127.0.0.1") == wanted)
+        wait_until(lambda: payloads(spool, f"syslog:tls:{port}/127.0.0.1") == wanted)
 
 
 def test_a_device_is_named_by_its_certificate(tmp_path: Path, keys: Path) -> None:
     with a_door(tmp_path, keys, with_clients=True) as (spool, port):
         with connect(keys, port, "fw-01") as one:
             one.sendall(b"<1>one\n")
-        wait_until(lambda: kept(spool, f"syslog:tls:{port}/127.0.0.1/fw-01") == [b"<1>one"])
+        wait_until(lambda: payloads(spool, f"syslog:tls:{port}/127.0.0.1/fw-01") == [b"<1>one"])
 
 
 @pytest.mark.parametrize("name", ["", "stranger"])
@@ -129,18 +117,15 @@ def test_who_shows_no_good_certificate_is_not_let_in(tmp_path: Path, keys: Path,
             say(keys, port, name)
         with connect(keys, port, "fw-01") as one:
             one.sendall(b"<1>yes\n")
-        wait_until(lambda: kept(spool, f"syslog:tls:{port}/127.0.0.1/fw-01") == [b"<1>yes"])
-        assert kept(spool, f"syslog:tls:{port}/127.0.0.1") == []
+        wait_until(lambda: payloads(spool, f"syslog:tls:{port}/127.0.0.1/fw-01") == [b"<1>yes"])
+        assert payloads(spool, f"syslog:tls:{port}/127.0.0.1") == []
 
 
 def test_a_key_that_cannot_be_read_is_a_blind_spot(tmp_path: Path, keys: Path) -> None:
-    spool, stop = Spool(tmp_path / "spool"), threading.Event()
-    notices = Notices("host", is_quiet=True)
-    intake = Intake(spool, notices, wake=threading.Event(), stop=stop)
     files = Certificates(keys / "relay.pem", keys / "absent.key")
-    SyslogStreams("tls", ("127.0.0.1", 1), certificates=files).run(intake, stop)
-    assert "No such file" in notices.blind_spots["syslog:tls:1"]
-    spool.close()
+    door = SyslogStreams("tls", ("127.0.0.1", 1), certificates=files)
+    with at_work(tmp_path / "spool", door) as (_, notices):
+        wait_until(lambda: "No such file" in notices.blind_spots.get("syslog:tls:1", ""))
 
 
 def test_a_certificate_s_name_names_no_other_stream() -> None:

@@ -25,7 +25,8 @@ from soc.model.event import Event, RawRecord, Signal, signal_id
 from soc.model.register import Owner
 from soc.model.scope import Scope
 from soc.ports import Appended, Expiry, Page, StoreHealth
-from soc.receive.batches import Batch, decode
+from soc.receive.batches import Batch, StreamName, decode
+from soc.receive.posted import NO_ID, Post, Posted, PostedBatch, batch_of, key_of
 from soc.receive.signatures import content_digest, signature_base
 from soc.records.agents import AgentRow
 from soc.records.database import Database
@@ -315,6 +316,19 @@ def plain_bytes(
 
 def a_batch(sender: Sender, texts: Iterable[str | bytes], **how: Any) -> Batch:
     return decode(plain_bytes(texts, **how), sender.row)
+
+
+def posted(*texts: bytes, ids: bool = True, sender: str = "ag-1") -> PostedBatch:
+    """A request of some records; each is its own id."""
+    posts = [Post(text, key_of(text) if ids else NO_ID) for text in texts]
+    return batch_of(
+        a_sender(name=sender).row,
+        INCARNATION,
+        StreamName("bulk", "plain"),
+        Posted(posts),
+        zone="Asia/Ho_Chi_Minh",
+        heard_at=NOW,
+    )
 
 
 def packed(plain: bytes) -> bytes:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from soc.receive.batches import Batch
 from soc.receive.streams import missing
 from soc.records.agents import StreamRow
 from soc.records.batches import BatchRow, SetAsideRow, SignalRow
@@ -25,6 +27,7 @@ from tests.receive.builders import (
     a_batch,
     a_flow,
     a_sender,
+    posted,
     use_plain_reader,
 )
 
@@ -32,21 +35,38 @@ STEPS = ["planned", "read", "opened", "half appended", "appended", "closed"]
 RECORDS: list[str | bytes] = ["one", "evil two", b"\xff\xfe three", "TWO four", "five", "evil six"]
 CUTS = {"as before": [3, 3], "in one": [6], "smaller": [2, 2, 2], "across": [1, 4, 1]}
 EXIT_CODE = 9
+Made = Callable[[int, list[str | bytes]], Batch]
+Send = Callable[..., int]
 
 
-def send(home: Path, cut: list[int], *, die_at: str = "", days_later: int = 0) -> int:
+def numbered(first: int, texts: list[str | bytes]) -> Batch:
+    """As an agent sends them."""
+    return a_batch(a_sender(), texts, first=first)
+
+
+def by_id(_: int, texts: list[str | bytes]) -> Batch:
+    """As another shipper sends them: without numbers, each with an id."""
+    return posted(*(text.encode() if isinstance(text, str) else text for text in texts))
+
+
+@pytest.fixture(params=[numbered, by_id])
+def send(request: pytest.FixtureRequest, home: Path) -> Send:
     """Send all records in a process of its own, cut into batches of these sizes; its exit code."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        _send(home, cut, die_at, days_later)
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
+
+    def send(cut: list[int], *, die_at: str = "", days_later: int = 0) -> int:
+        child = os.fork()
+        if child:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        try:
+            _send(home, request.param, cut, die_at, days_later)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+
+    return send
 
 
-def _send(home: Path, cut: list[int], die_at: str, days_later: int) -> None:
+def _send(home: Path, batch_of: Made, cut: list[int], die_at: str, days_later: int) -> None:
     def reached(step: str) -> None:
         if step == die_at:
             os._exit(EXIT_CODE)
@@ -54,10 +74,10 @@ def _send(home: Path, cut: list[int], die_at: str, days_later: int) -> None:
     use_plain_reader()
     database = Database(f"sqlite:///{home / 'soc.sqlite'}")
     flow = a_flow(database, LogStore(home / "events.jsonl", reached), reached=reached)
-    sender, first = a_sender(), 1
+    first = 1
     for size in cut:
         texts = RECORDS[first - 1 : first - 1 + size]
-        flow.take([a_batch(sender, texts, first=first)], NOW + timedelta(days=days_later))
+        flow.take([batch_of(first, texts)], NOW + timedelta(days=days_later))
         first += size
 
 
@@ -93,39 +113,39 @@ def assert_everything_once(home: Path) -> None:
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_death_between_two_steps_loses_and_doubles_nothing(home, step, cut):
+def test_a_death_between_two_steps_loses_and_doubles_nothing(home, send, step, cut):
     """The agent sends again, a day later, in batches cut in any way."""
-    assert send(home, CUTS["as before"], die_at=step) == EXIT_CODE
-    assert send(home, CUTS[cut], days_later=1) == 0
+    assert send(CUTS["as before"], die_at=step) == EXIT_CODE
+    assert send(CUTS[cut], days_later=1) == 0
     assert_everything_once(home)
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.product(STEPS, STEPS)))
-def test_two_deaths_in_a_row_lose_and_double_nothing(home, first, second):
+def test_two_deaths_in_a_row_lose_and_double_nothing(home, send, first, second):
     """The second death is in other batches than the first, on another day."""
-    assert send(home, CUTS["as before"], die_at=first) == EXIT_CODE
-    died = send(home, CUTS["across"], die_at=second, days_later=1)
+    assert send(CUTS["as before"], die_at=first) == EXIT_CODE
+    died = send(CUTS["across"], die_at=second, days_later=1)
     assert died == EXIT_CODE or second == "half appended"
-    assert send(home, CUTS["smaller"], days_later=2) == 0
+    assert send(CUTS["smaller"], days_later=2) == 0
     assert_everything_once(home)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_death_at_every_step_of_every_batch_loses_and_doubles_nothing(home, step):
+def test_a_death_at_every_step_of_every_batch_loses_and_doubles_nothing(home, send, step):
     """A door that dies at the same step again and again still gets on, batch by batch."""
     deaths = 0
-    while send(home, [1, 1, 1, 1, 1, 1], die_at=step, days_later=deaths) == EXIT_CODE:
+    while send([1, 1, 1, 1, 1, 1], die_at=step, days_later=deaths) == EXIT_CODE:
         deaths += 1
         if deaths == 8:
             break
-    send(home, CUTS["in one"], days_later=9)
+    send(CUTS["in one"], days_later=9)
     assert deaths > 0
     assert_everything_once(home)
 
 
-def test_nothing_is_said_to_be_received_before_it_is_stored(home):
+def test_nothing_is_said_to_be_received_before_it_is_stored(home, send):
     """A death after the events are appended leaves the stream's ranges as they were."""
-    send(home, CUTS["in one"], die_at="appended")
+    send(CUTS["in one"], die_at="appended")
     database = Database(f"sqlite:///{home / 'soc.sqlite'}")
     with database.session(PROVINCE) as session:
         assert session.scalars(select(StreamRow)).all() == []

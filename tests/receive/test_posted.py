@@ -1,125 +1,27 @@
-"""Records without numbers: whatever dies whenever, those with ids are stored once, and what is not there is named."""
+"""Records without numbers: what is told from their ids, and what is named when it never comes again.
+
+That a door may die at any step is shown with those of agents, in ``test_crash.py``.
+"""
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections import Counter
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from soc.flow import Flow
-from soc.receive.batches import StreamName
-from soc.receive.posted import KEPT, NO_ID, Post, Posted, PostedBatch, batch_of, key_of
+from soc.model.event import CLOCK_OFFSET
+from soc.receive.posted import KEPT, PostedBatch
 from soc.receive.streams import missing
-from soc.records.agents import StreamRow
-from soc.records.batches import BatchRow, SetAsideRow, SignalRow
-from soc.records.database import Database
+from soc.records.batches import BatchRow
 from soc.records.shippers import PostedIdRow, ShipperRow
 from tests.receive.builders import (
-    INCARNATION,
     NOW,
     PROVINCE,
     LogStore,
-    a_flow,
-    a_sender,
-    use_plain_reader,
+    posted,
 )
-
-STEPS = ["planned", "read", "opened", "half appended", "appended", "closed"]
-RECORDS: list[bytes] = [b"one", b"evil two", b"\xff\xfe three", b"TWO four", b"five", b"evil six"]
-CUTS = {"as before": [3, 3], "in one": [6], "smaller": [2, 2, 2], "across": [1, 4, 1]}
-EXIT_CODE = 9
-
-
-def posted(*texts: bytes, ids: bool = True, sender: str = "ag-1") -> PostedBatch:
-    """A request of some records; each is its own id."""
-    posts = [Post(text, key_of(text) if ids else NO_ID) for text in texts]
-    return batch_of(
-        a_sender(name=sender).row,
-        INCARNATION,
-        StreamName("bulk", "plain"),
-        Posted(posts),
-        zone="Asia/Ho_Chi_Minh",
-        heard_at=NOW,
-    )
-
-
-def send(home: Path, cut: list[int], *, die_at: str = "", days_later: int = 0) -> int:
-    """Send all records in a process of its own, in requests of these sizes; its exit code."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        _send(home, cut, die_at, days_later)
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
-
-
-def _send(home: Path, cut: list[int], die_at: str, days_later: int) -> None:
-    def reached(step: str) -> None:
-        if step == die_at:
-            os._exit(EXIT_CODE)
-
-    use_plain_reader()
-    database = Database(f"sqlite:///{home / 'soc.sqlite'}")
-    flow = a_flow(database, LogStore(home / "events.jsonl", reached), reached=reached)
-    first = 0
-    for size in cut:
-        flow.take([posted(*RECORDS[first : first + size])], NOW + timedelta(days=days_later))
-        first += size
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    database = Database(f"sqlite:///{tmp_path / 'soc.sqlite'}")
-    database.create_all()
-    a_sender(database)
-    database.close()
-    return tmp_path
-
-
-def assert_everything_once(home: Path) -> None:
-    """Six records: five read to six events, one set aside, two signals, one whole range, nothing open."""
-    database = Database(f"sqlite:///{home / 'soc.sqlite'}")
-    events = LogStore(home / "events.jsonl").events()
-    with database.session(PROVINCE) as session:
-        signals = session.scalars(select(SignalRow)).all()
-        aside = session.scalars(select(SetAsideRow)).all()
-        streams = session.scalars(select(StreamRow)).all()
-        still_open = session.scalars(select(BatchRow).where(BatchRow.done.is_(False))).all()
-    holes = missing(database, PROVINCE)
-    database.close()
-    raws = Counter(event.raw for event in events)
-    assert raws == {b"one": 1, b"evil two": 1, b"TWO four": 2, b"five": 1, b"evil six": 1}
-    evil = {event.id for event in events if b"evil" in event.raw}
-    assert Counter(signal.event_id for signal in signals) == Counter(evil)
-    assert [row.raw for row in aside] == [b"\xff\xfe three"]
-    assert [stream.ranges for stream in streams] == [[[1, 6]]]
-    assert (list(still_open), holes) == ([], [])
-
-
-@pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("step", STEPS)
-def test_a_death_between_two_steps_loses_and_doubles_nothing(home, step, cut):
-    """The shipper sends again, a day later, in requests cut in any way."""
-    assert send(home, CUTS["as before"], die_at=step) == EXIT_CODE
-    assert send(home, CUTS[cut], days_later=1) == 0
-    assert_everything_once(home)
-
-
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(STEPS, STEPS)))
-def test_two_deaths_in_a_row_lose_and_double_nothing(home, first, second):
-    """The second death is in other requests than the first, on another day."""
-    assert send(home, CUTS["as before"], die_at=first) == EXIT_CODE
-    died = send(home, CUTS["across"], die_at=second, days_later=1)
-    assert died == EXIT_CODE or second == "half appended"
-    assert send(home, CUTS["smaller"], days_later=1) == 0
-    assert_everything_once(home)
 
 
 def raws(store: LogStore) -> list[bytes]:
@@ -195,8 +97,8 @@ def test_thousands_of_ids_are_looked_up(flow, store, sender):
 
 
 def test_the_time_of_the_request_is_the_only_clock(flow, store, sender):
-    """No offset is read from it."""
-    batch = posted(b"a")
-    batch.heard_at = datetime(2026, 11, 22, 3, 0, 5, tzinfo=NOW.tzinfo)
-    flow.take([batch], NOW)
-    assert "skewed" not in store.events()[0].fields.get("soc.flags", [])
+    """A request that waited an hour to be taken shows no clock that is wrong."""
+    flow.take([posted(b"a")], NOW + timedelta(hours=1))
+    fields = store.events()[0].fields
+    assert CLOCK_OFFSET not in fields
+    assert "skewed" not in fields.get("soc.flags", [])

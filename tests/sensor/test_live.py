@@ -17,14 +17,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from collectors.agent import wire
 from collectors.agent.inputs.sensor import PacketSensor
-from collectors.agent.intake import Intake
-from collectors.agent.notices import Notices
 from collectors.agent.spool import Spool
 from collectors.sensor.errors import CaptureError
 from collectors.sensor.live import Interface
 from tests.agent.conftest import wait_until
+from tests.agent.inputs_at_work import at_work, payloads
 from tests.conftest import missing
 from tests.sensor.test_command import ROOT, sensor
 
@@ -121,38 +119,21 @@ def test_files_and_an_interface_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_the_agent_brings_the_sensor_s_lines(tmp_path: Path, server: int) -> None:
     """And what it still holds when the agent stops; no sensor is left behind."""
-    spool, stop = Spool(tmp_path), threading.Event()
-    intake = Intake(spool, Notices("host", is_quiet=True), wake=threading.Event(), stop=stop)
-    thread = threading.Thread(target=PacketSensor("lo").run, args=(intake, stop))
-    thread.start()
 
-    def lines() -> list[dict[str, object]]:
-        frames, _ = spool._collect(spool.acked, None, 1 << 30)
-        return [
-            json.loads(record.payload)
-            for one in frames
-            if one.streams[0] == ("sensor:lo", "sensor")
-            for _, _, record in wire.walk_records(one.block)
-        ]
+    def lines(spool: Spool) -> list[dict[str, object]]:
+        return [json.loads(one) for one in payloads(spool, "sensor:lo")]
 
-    wait_until(lines)
-    urlopen(f"http://127.0.0.1:{server}/by-the-agent").read()
-    wait_until(lambda: any(one.get("url.path") == "/by-the-agent" for one in lines()))
-    stop.set()
-    thread.join(20)
-    assert not thread.is_alive()
-    assert any(one["record"] == "flow" and one.get("destination.port") == server for one in lines())
+    with at_work(tmp_path, PacketSensor("lo")) as (spool, _):
+        wait_until(lambda: lines(spool))
+        urlopen(f"http://127.0.0.1:{server}/by-the-agent").read()
+        wait_until(lambda: any(one.get("url.path") == "/by-the-agent" for one in lines(spool)))
+    spool = Spool(tmp_path)
+    assert any(
+        one["record"] == "flow" and one.get("destination.port") == server for one in lines(spool)
+    )
     spool.close()
 
 
 def test_a_sensor_that_cannot_begin_is_a_blind_spot(tmp_path: Path) -> None:
-    spool, stop = Spool(tmp_path), threading.Event()
-    notices = Notices("host", is_quiet=True)
-    intake = Intake(spool, notices, wake=threading.Event(), stop=stop)
-    thread = threading.Thread(target=PacketSensor("eth99").run, args=(intake, stop))
-    thread.start()
-    wait_until(lambda: "sensor:eth99" in notices.blind_spots)
-    assert "eth99" in notices.blind_spots["sensor:eth99"]
-    stop.set()
-    thread.join(20)
-    spool.close()
+    with at_work(tmp_path, PacketSensor("eth99")) as (_, notices):
+        wait_until(lambda: "eth99" in notices.blind_spots.get("sensor:eth99", ""))

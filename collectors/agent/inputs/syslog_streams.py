@@ -64,7 +64,7 @@ class SyslogStreams:
         self.certificates = certificates
         self.name = f"syslog:{kind}:{address[1]}"
         self._streams = Streams(kind, address[1])
-        self._tails = Tails()
+        self.tails = Tails()
 
     def run(self, intake: Intake, stop: threading.Event) -> None:
         asyncio.run(self._run(intake, stop))
@@ -140,7 +140,7 @@ class SyslogStreams:
             written = intake.position(session.key(slot))
             if not isinstance(written, str):
                 break
-            self._tails.load(peer, slot, written)
+            self.tails.load(peer, slot, written)
         await session.serve(reader)
 
 
@@ -162,7 +162,7 @@ class _Session:
             peer,
             stream,
         )
-        self.tails = door._tails
+        self.tails = door.tails
         self.slot: int | None = None  # until it is known what this connection repeats
         self.waiting: list[Command] = []
 

@@ -15,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from soc.errors import BatchError
+from soc.model.event import SHIPPED
 from soc.receive.batches import StreamName
 from soc.receive.bodies import Bodies, plain
 from soc.receive.ingest import Ingest
@@ -23,7 +24,6 @@ from soc.receive.posted import Posted, PostedBatch, batch_of
 from soc.receive.shipping import bulk, hec, otlp, windows_events
 from soc.receive.shipping.tokens import Shipper, Shippers
 
-SHIPPED = "shipped:"  # before the name of a source: its record stands within the shipper's JSON
 PRODUCT = {
     "X-Elastic-Product": "Elasticsearch"
 }  # without it Elastic's own shippers refuse to speak

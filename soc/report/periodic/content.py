@@ -11,18 +11,9 @@ from typing import Any
 import orjson
 
 from soc.report.calendar.obligations import VIETNAM
+from soc.report.figure import Figure
 
 TEMPLATE = Path(__file__).parent / "report.typ"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number, the question behind it, and the records that answered."""
-
-    title: str
-    value: int | str
-    query: str
-    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

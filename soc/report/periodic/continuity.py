@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from soc.records.agents import AgentRow, StreamRow
 from soc.records.batches import BatchRow
 from soc.records.shippers import ShipperRow
-from soc.report.periodic.content import Figure, Section, shown_time
+from soc.report.figure import Figure
+from soc.report.periodic.content import Section, shown_time
 
 QUIET = timedelta(minutes=15)  # without a batch for so long an agent counts as not heard
 SHIPPER_QUIET = timedelta(hours=24)  # other shippers say nothing when they have nothing to ship

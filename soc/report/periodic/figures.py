@@ -22,7 +22,8 @@ from soc.records.register import AgencyRow, AssetRow, RegisterChangeRow, SystemR
 from soc.records.reports import ReportDutyRow
 from soc.report.calendar.desk import Writer
 from soc.report.calendar.obligations import VIETNAM
-from soc.report.periodic.content import Figure, PeriodicReport, Section, shown_time, to_json
+from soc.report.figure import Figure
+from soc.report.periodic.content import PeriodicReport, Section, shown_time, to_json
 from soc.report.periodic.continuity import continuity
 from soc.report.yearly import COLUMNS, YearlyReport, yearly_report
 from soc.report.yearly_register import dossiers
@@ -63,12 +64,11 @@ def write_yearly(session: Session, duty: ReportDutyRow, read_at: datetime) -> by
     """Mẫu 08 as a periodic report: the seven totals and the table."""
     year = duty.ends_at.astimezone(VIETNAM).year
     made: YearlyReport = yearly_report(dossiers(session), year=year, read_at=read_at)
-    totals = tuple(Figure(t.title, t.value, t.query, t.ids) for t in made.totals)
     rows = Section("Danh sách hệ thống thông tin", columns=COLUMNS, rows=made.rows)
     return to_json(
         PeriodicReport(
             duty.title_vi, duty.basis, duty.recipient, duty.starts_at, duty.ends_at, read_at,
-            (Section("Số liệu tổng hợp", figures=totals), rows),
+            (Section("Số liệu tổng hợp", figures=made.totals), rows),
         )
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from soc.records.agents import AgentRow
 from soc.records.alerts import AlertRow
 from soc.records.batches import BatchRow
 from soc.records.database import Database
+from soc.records.shippers import ShipperRow
 from soc.report.calendar.desk import CalendarDesk
 from soc.report.calendar.obligations import VIETNAM
 from soc.report.periodic.content import differences, from_json, to_json, to_pdf, to_xlsx
@@ -112,3 +113,17 @@ def test_the_weekly_report_has_the_five_contents_for_nothing_and_for_much(site, 
     ]  # fmt: skip
     assert len(report.sections[1].rows) == count
     assert to_pdf(report).startswith(b"%PDF")
+
+
+def test_a_shipper_with_nothing_to_ship_is_no_pause(site):
+    """It is missed only after a day, as where sources that fell silent are listed."""
+    database, desk = site
+    agent = AgentRow(id="s1", name="proxy", public_key=b"", enrolled_at=START - timedelta(days=9))
+    shipper = ShipperRow(
+        agent_id="s1", token_sha256="x", incarnation="y", source="auto", created_by="me"
+    )
+    noon = BatchRow(id="noon", agent_id="s1", received_at=START + timedelta(hours=12), done=True)
+    seed(database, agent, shipper, noon)
+    found = values(drafted(desk, DAY, END + timedelta(minutes=1)))
+    assert found["Số nguồn phải giám sát"] == 2
+    assert found["Số quãng không nhận được dữ liệu trên 15 phút"] == 1  # of the agent

@@ -15,13 +15,14 @@ from soc.detect.guidance import GuidanceTable, load_guidance, logsource_of
 from soc.detect.rule_states import CurrentRuleStates
 from soc.errors import RuleError
 from soc.model.guidance import Guidance
-from soc.model.own_rules import CLOCK_WRONG
+from soc.model.own_rules import CLOCK_WRONG, SOURCE_SILENT
 
 if TYPE_CHECKING:
     from soc.detect.matcher import Matcher
     from soc.detect.packs import Pack
 
 log = structlog.get_logger("soc.desk")
+OWN = {CLOCK_WRONG.id: "clock", SOURCE_SILENT.id: "silence"}  # their rows of the guidance
 INDICATOR = "ioc-"  # begins the rule id of an indicator's alerts
 
 
@@ -78,8 +79,8 @@ class RuleBook:
             return None
         if rule_id.startswith(INDICATOR):
             return self._guidance.row("indicator", {})
-        if rule_id == CLOCK_WRONG.id:
-            return self._guidance.row("clock", {})
+        if rule_id in OWN:
+            return self._guidance.row(OWN[rule_id], {})
         pack, found = self._current(), self.all().get(rule_id)
         if pack is None or found is None:
             return self._guidance.row("", {})

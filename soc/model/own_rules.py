@@ -22,4 +22,10 @@ CLOCK_WRONG = OwnRule(
     "Đồng hồ sai lệch từ mười phút trở lên",
     "medium",
 )
-OWN_RULES = MappingProxyType({one.id: one for one in (CLOCK_WRONG,)})
+SOURCE_SILENT = OwnRule(
+    "soc-source-silent",
+    "A source has fallen silent",
+    "Một nguồn dữ liệu đã ngừng gửi",
+    "medium",
+)
+OWN_RULES = MappingProxyType({one.id: one for one in (CLOCK_WRONG, SOURCE_SILENT)})

@@ -17,6 +17,7 @@ from soc.records import (
     reports,
     rules,
     shippers,
+    silence,
     suppressions,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "reports",
     "rules",
     "shippers",
+    "silence",
     "suppressions",
 ]

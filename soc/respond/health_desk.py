@@ -22,6 +22,7 @@ from soc.records.batches import SetAsideRow
 from soc.records.database import Database
 from soc.records.jobs import HeartbeatRow, RuleStateRow
 from soc.records.outbox import OutboxRow
+from soc.records.silence import SilenceEpisodeRow
 from soc.respond.names import Names
 
 SILENT_AFTER = timedelta(minutes=5)  # an agent speaks at least once a minute
@@ -70,6 +71,7 @@ class StreamView:
     agency_name: str
     gaps: tuple[Gap, ...]  # missing without a word
     losses: tuple[Gap, ...]  # named by the agent
+    is_silent: bool = False  # missed by now, see soc.collect.silence
 
     @property
     def missing(self) -> int:
@@ -218,6 +220,9 @@ def _agents(session: Session, now: datetime) -> tuple[AgentView, ...]:
 
 def _streams(session: Session, agents: Sequence[AgentView]) -> tuple[StreamView, ...]:
     agent_by_id = {view.row.id: view for view in agents}
+    episode = SilenceEpisodeRow
+    going_on = select(episode.agent_id, episode.stream).where(episode.ended_at.is_(None))
+    silent = {(agent_id, stream) for agent_id, stream in session.execute(going_on)}
     newest = select(StreamRow).order_by(StreamRow.last_received_at.desc()).limit(MOST_ROWS)
     views = []
     for row in session.scalars(newest):
@@ -229,9 +234,14 @@ def _streams(session: Session, agents: Sequence[AgentView]) -> tuple[StreamView,
                 agent.agency_name if agent else "",
                 gaps_between(row.ranges, row.losses),
                 tuple(Gap(int(first), int(last), str(why)) for first, last, why in row.losses),
+                (row.agent_id, row.name) in silent or (row.agent_id, "") in silent,
             )
         )
-    return tuple(sorted(views, key=lambda view: (-view.missing, -view.lost, view.agent_name)))
+
+    def turn(view: StreamView) -> tuple[bool, int, int, str]:
+        return not view.is_silent, -view.missing, -view.lost, view.agent_name
+
+    return tuple(sorted(views, key=turn))
 
 
 def _set_aside(session: Session) -> tuple[SetAsideGroup, ...]:

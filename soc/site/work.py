@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
-from soc.alert.clock_ends import end_clock_alerts
+from soc.alert.episode_ends import end_episode_alerts
 from soc.alert.join import Joiner
+from soc.collect.silence import SilenceWatch
 from soc.detect.backfill import Backfill
 from soc.detect.correlation.worker import Correlator
 from soc.detect.current import CurrentCorrelations
@@ -23,10 +24,14 @@ from soc.detect.packs import Pack
 from soc.detect.rule_states import CurrentRuleStates, StatedCorrelations, imported_rules
 from soc.errors import SettingsError
 from soc.model.event import Signal
+from soc.model.register import Owner
 from soc.model.scope import Scope
 from soc.ports import EventStore
+from soc.receive.relayed import peer_address
 from soc.receive.rows import insert_signals
+from soc.records.agents import AgentRow
 from soc.records.database import Database
+from soc.records.jobs import HeartbeatRow
 from soc.register.ownership import Ownership
 from soc.report.bulletins.desk import BulletinDesk
 from soc.report.bulletins.post import Post, Server
@@ -40,6 +45,8 @@ from soc.site.events import open_store
 from soc.site.rules import RuleKeeper
 from soc.tasks.in_process import InProcessQueue
 from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
+
+DOOR_AWAY = timedelta(seconds=60)  # without a heartbeat
 
 
 def work_cycle(settings: Settings, database: Database) -> WorkCycle:
@@ -63,7 +70,8 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
         [
             Duty("correlate", timedelta(seconds=0.5), correlator.work),
             Duty("join", timedelta(seconds=0.25), joiner.join),
-            Duty("clocks", timedelta(seconds=5), lambda now: end_clock_alerts(database, now)),
+            Duty("silence", timedelta(seconds=30), silence_watch(database).look),
+            Duty("ended", timedelta(seconds=5), lambda now: end_episode_alerts(database, now)),
             Duty("jobs", timedelta(seconds=1), queue.run_due, apart=True),
             Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
@@ -136,16 +144,48 @@ def post_of(settings: Settings, database: Database) -> Post | None:
     )
 
 
+def silence_watch(database: Database) -> SilenceWatch:
+    """Who misses sources that fall silent; while the door is away, nobody is missed."""
+    register = _register(database)
+
+    def owner_of(agent: AgentRow, stream: str) -> Owner:
+        address = peer_address(stream)
+        return (
+            register().of_address(address, agent.prefixes)
+            if address and agent.kind == "relay"
+            else register().of_agent(agent)
+        )
+
+    def is_listening(now: datetime) -> bool:
+        with database.session(Scope.province("silence")) as session:
+            door = session.get(HeartbeatRow, "door")
+        return door is not None and now - door.at < DOOR_AWAY
+
+    return SilenceWatch(
+        database,
+        owner_of=owner_of,
+        names_of=lambda owner: register().names(owner),
+        is_listening=is_listening,
+    )
+
+
+def _register(database: Database) -> Callable[[], Ownership]:
+    """The register as it was within the last minute."""
+
+    @lru_cache(maxsize=1)
+    def of_minute(minute: int) -> Ownership:
+        return Ownership.load(database)
+
+    return lambda: of_minute(int(time.monotonic() // 60))
+
+
 def retro_matcher(settings: Settings, database: Database, store: EventStore) -> RetroMatcher:
     """New indicators against the stored events, which this process only reads."""
 
-    @lru_cache(maxsize=1)
-    def register(minute: int) -> Ownership:
-        return Ownership.load(database)
+    register = _register(database)
 
     def ours(address: str) -> bool:
-        picture = register(int(time.monotonic() // 60))
-        return picture.of_address(address, None).agency_id is not None
+        return register().of_address(address, None).agency_id is not None
 
     lists = WarningLists.load(settings.warning_lists)
     return RetroMatcher(database, store, keeping(database), ours=ours, lists=lists)

@@ -13,7 +13,7 @@ from soc.detect.current import publish
 from soc.detect.facts import RuleFacts
 from soc.detect.packs import compile_pack
 from soc.detect.rule_states import CurrentRuleStates, RuleDecisions, RuleState
-from soc.model.own_rules import CLOCK_WRONG
+from soc.model.own_rules import CLOCK_WRONG, SOURCE_SILENT
 from soc.model.scope import Scope
 from soc.records.database import Database
 from soc.records.jobs import RuleStateRow
@@ -111,7 +111,13 @@ def test_a_correlation_is_guided_by_its_events_log_source(book: RuleBook) -> Non
 
 @pytest.mark.parametrize(
     ("rule_id", "row"),
-    [("ioc-1", "indicator"), (CLOCK_WRONG.id, "clock"), ("gone", "any"), (OURS, "any")],
+    [
+        ("ioc-1", "indicator"),
+        (CLOCK_WRONG.id, "clock"),
+        (SOURCE_SILENT.id, "silence"),
+        ("gone", "any"),
+        (OURS, "any"),
+    ],
 )
 def test_whatever_makes_alerts_has_guidance(book: RuleBook, rule_id: str, row: str) -> None:
     """Indicators, the platform's own rules, and rules that are no longer there too."""

@@ -92,7 +92,9 @@ def as_read(fields: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize(
+    "round_", [pytest.param(n, marks=[pytest.mark.slow] if n else []) for n in range(ROUNDS)]
+)
 def test_every_match_of_a_random_rule_is_among_its_candidates(
     tmp_path: Path, store: EmbeddedStore, round_: int
 ):

@@ -37,7 +37,9 @@ def ours(datagrams: Iterable[bytes]) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("version", [5, 9, 10])
+@pytest.mark.parametrize(
+    "version", [*(pytest.param(old, marks=pytest.mark.slow) for old in (5, 9)), 10]
+)
 def test_the_flows_of_a_real_exporter_are_those_of_nfdump(version: int, tmp_path: Path):
     """Addresses, ports, protocol, bytes and packets of each flow; and no flow is without its times."""
     capture = tmp_path / "small.pcap"

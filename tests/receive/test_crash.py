@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -82,9 +83,9 @@ def _send(home: Path, batch_of: Made, cut: list[int], die_at: str, days_later: i
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, empty_database_file: Path) -> Path:
+    shutil.copyfile(empty_database_file, tmp_path / "soc.sqlite")
     database = Database(f"sqlite:///{tmp_path / 'soc.sqlite'}")
-    database.create_all()
     a_sender(database)
     database.close()
     return tmp_path
@@ -120,6 +121,7 @@ def test_a_death_between_two_steps_loses_and_doubles_nothing(home, send, step, c
     assert_everything_once(home)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), list(itertools.product(STEPS, STEPS)))
 def test_two_deaths_in_a_row_lose_and_double_nothing(home, send, first, second):
     """The second death is in other batches than the first, on another day."""

@@ -1,4 +1,5 @@
-"""Access logs of web servers: the common and combined formats of Apache httpd and nginx, with or without a vhost.
+"""Access logs of web servers: the common and combined formats of Apache httpd and nginx, with or without a vhost, alone or
+behind a syslog head.
 
 The request is kept as it was written (``url.original``, with its escapes): rules look for what was sent. A request line
 that is no HTTP (a TLS hello on a plain port, a scanner's bytes) is kept too, without method and path.
@@ -14,6 +15,7 @@ from soc.collect.contract import Source
 from soc.errors import RecordError
 from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.addresses import ip_address, port_number
+from soc.normalise.program_lines import add_host, add_program, read_program_line
 from soc.normalise.timestamps import MONTHS
 from soc.normalise.web_words import add_path
 
@@ -32,6 +34,8 @@ LINE = re.compile(
     re.DOTALL,
 )
 TIME = re.compile(r"(\d{1,2})/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
+HEADED = re.compile(r"<\d{1,3}>|[A-Z][a-z]{2} {1,2}\d{1,2} \d|\d{4}-\d\d-\d\d[T ]\d", re.ASCII)
+"""Begins as syslog does: nginx's ``access_log syslog:``, Apache's ``CustomLog "|logger"``, a file that rsyslog ships."""
 REQUEST = re.compile(
     r"(?P<method>[A-Z][A-Z_-]{0,31}) (?P<url>\S.*?)(?: HTTP/(?P<version>\d(?:\.\d)?))?", re.DOTALL
 )
@@ -55,7 +59,8 @@ def read(record: RawRecord) -> Iterator[Event]:
         RecordError: it is no line of these formats, or its time cannot be read.
     """
     line = record.raw.decode("utf-8", errors="replace").strip("\r\n\x00 \ufeff")
-    parts = LINE.fullmatch(line)
+    program = read_program_line(line, record) if HEADED.match(line) else None
+    parts = LINE.fullmatch(program.message if program else line)
     if parts is None:
         reason = (
             'not the common or combined log format: client - user [time] "request" status bytes'
@@ -75,8 +80,10 @@ def read(record: RawRecord) -> Iterator[Event]:
     _add_client(fields, parts)
     _add_request(fields, parts["request"])
     _add_answer(fields, parts)
-    if record.host:
-        fields["host.name"] = record.host
+    if program is not None:
+        add_program(fields, program, record)
+    else:
+        add_host(fields, "", record)
     yield Event(source=SOURCE.name, observed_at=observed_at, fields=fields, raw=record.raw)
 
 

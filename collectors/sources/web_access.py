@@ -1,5 +1,6 @@
-"""Access logs of web servers: the common and combined formats of Apache httpd and nginx, with or without a vhost, alone or
-behind a syslog head.
+"""Access logs of web servers: the common and combined formats of Apache httpd and nginx, with or without a vhost.
+
+A line may stand alone or behind a syslog head.
 
 The request is kept as it was written (``url.original``, with its escapes): rules look for what was sent. A request line
 that is no HTTP (a TLS hello on a plain port, a scanner's bytes) is kept too, without method and path.
@@ -35,7 +36,7 @@ LINE = re.compile(
 )
 TIME = re.compile(r"(\d{1,2})/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 HEADED = re.compile(r"<\d{1,3}>|[A-Z][a-z]{2} {1,2}\d{1,2} \d|\d{4}-\d\d-\d\d[T ]\d", re.ASCII)
-"""Begins as syslog does: nginx's ``access_log syslog:``, Apache's ``CustomLog "|logger"``, a file that rsyslog ships."""
+"""Begins as syslog does: nginx's ``access_log syslog:``, Apache's ``CustomLog "|logger"``, what rsyslog ships."""
 REQUEST = re.compile(
     r"(?P<method>[A-Z][A-Z_-]{0,31}) (?P<url>\S.*?)(?: HTTP/(?P<version>\d(?:\.\d)?))?", re.DOTALL
 )

@@ -1,4 +1,4 @@
-"""Lines of all shared systems through one relay: each event has its owner, an attack its alert, a silent input its name.
+"""Lines of all shared systems through one relay: each event has its owner, each attack its alert, silence its name.
 
 Real processes in a network of their own, where every device sends from its own address, by IPv4 or IPv6.
 """

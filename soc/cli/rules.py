@@ -12,6 +12,7 @@ import typer
 
 from soc.cli import (
     rules_backfill,
+    rules_baselines,
     rules_convert,
     rules_forecast,
     rules_guide,
@@ -31,6 +32,7 @@ app.command("backfill")(rules_backfill.command)
 app.command("convert")(rules_convert.command)
 app.command("forecast")(rules_forecast.command)
 app.command("guide")(rules_guide.command)
+app.command("baselines")(rules_baselines.command)
 app.command("ledger")(rules_ledger.command)
 app.command("score")(rules_score.command)
 app.command("tune")(rules_tune.command)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from soc.detect.baselines.detectors import Detectors
     from soc.detect.event_files import FileProblem, Item
     from soc.detect.matcher import Matcher
     from soc.detect.packs import Pack
+    from soc.model.event import Event
 
 COLUMNS = (("level", 13), ("title", 48), ("host", 24), ("time", 27), ("record", 9), ("file", 0))
 WRITE_AT = 65536  # bytes of output kept back
@@ -131,6 +133,7 @@ class Scan:
         self.events = self.unreadable = self.matches = self.files_read = self.files_failed = 0
         self.rules_hit: set[str] = set()
         self.seconds = 0.0
+        self.detectors: Detectors | None = None
         self._out = bytearray()
         gc.collect()
         gc.freeze()  # the rules stay; the collector need not walk them
@@ -158,6 +161,7 @@ class Scan:
     def _file(self, shown: str, kind: str, content: Any) -> None:
         from soc.detect.event_files import FileProblem
 
+        self.detectors = None  # a capture is a network of its own
         before, sound = self.events, True
         for item in self._items(shown, kind, content):
             if isinstance(item, FileProblem):
@@ -214,10 +218,35 @@ class Scan:
         try:
             for event in read(RawRecord(item.raw, source, received_at=datetime.now(UTC))):
                 host = event.host or str(event.fields.get("host.name", ""))
+                if kind in PCAP:
+                    self._count(event, shown, item.record, host)
                 yield event.fields, event.observed_at, host
         except RecordError as error:
             self.unreadable += 1
             self._say(FileProblem(shown, f"unreadable record: {error.reason}", item.record))
+
+    def _count(self, event: Event, shown: str, record: int, host: str) -> None:
+        """What only shows over many flows of a capture: scans, beacons, tunnels."""
+        if self.detectors is None:
+            from soc.detect.baselines.detectors import Detectors
+            from soc.detect.baselines.thresholds import load_thresholds
+            from soc.shipped import folder
+
+            self.detectors = Detectors(load_thresholds([folder("rules")]))
+        for finding in self.detectors.observe(event):
+            self.matches += 1
+            self.rules_hit.add(finding.rule.id)
+            line = {
+                "rule_id": finding.rule.id,
+                "title": finding.rule.title,
+                "level": finding.rule.level,
+                "file": shown,
+                "record": record,
+                "time": event.observed_at,
+                "host": host,
+                "fields": finding.signal().fields,
+            }
+            self._write(_row(line) if self.table else _json(line))
 
     def _matches(
         self,

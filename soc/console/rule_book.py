@@ -15,14 +15,16 @@ from soc.detect.guidance import GuidanceTable, load_guidance, logsource_of
 from soc.detect.rule_states import CurrentRuleStates
 from soc.errors import RuleError
 from soc.model.guidance import Guidance
-from soc.model.own_rules import CLOCK_WRONG, SOURCE_SILENT
+from soc.model.own_rules import BASELINES, CLOCK_WRONG, SOURCE_SILENT
 
 if TYPE_CHECKING:
     from soc.detect.matcher import Matcher
     from soc.detect.packs import Pack
 
 log = structlog.get_logger("soc.desk")
-OWN = {CLOCK_WRONG.id: "clock", SOURCE_SILENT.id: "silence"}  # their rows of the guidance
+OWN = {CLOCK_WRONG.id: "clock", SOURCE_SILENT.id: "silence"} | {
+    one.id: one.technique for one in BASELINES
+}  # their rows of the guidance
 INDICATOR = "ioc-"  # begins the rule id of an indicator's alerts
 
 

@@ -14,6 +14,7 @@ class OwnRule:
     title: str
     title_vi: str
     level: str  # as Sigma's
+    technique: str = ""  # of ATT&CK
 
 
 CLOCK_WRONG = OwnRule(
@@ -28,4 +29,71 @@ SOURCE_SILENT = OwnRule(
     "Một nguồn dữ liệu đã ngừng gửi",
     "medium",
 )
-OWN_RULES = MappingProxyType({one.id: one for one in (CLOCK_WRONG, SOURCE_SILENT)})
+SCAN_WIDE = OwnRule(
+    "soc-scan-wide",
+    "One source tries many machines",
+    "Một nguồn dò quét nhiều máy",
+    "medium",
+    "t1046",
+)
+SCAN_DEEP = OwnRule(
+    "soc-scan-deep",
+    "One source tries many ports of a machine",
+    "Một nguồn dò quét nhiều cổng của một máy",
+    "medium",
+    "t1046",
+)
+SCAN_SLOW = OwnRule(
+    "soc-scan-slow",
+    "One source tries many machines over hours",
+    "Một nguồn dò quét chậm nhiều máy trong nhiều giờ",
+    "medium",
+    "t1046",
+)
+SPREAD = OwnRule(
+    "soc-spread",
+    "A machine reaches many others by administration ports that it never used before",
+    "Một máy kết nối quản trị tới nhiều máy chưa từng kết nối",
+    "high",
+    "t1021",
+)
+BEACON = OwnRule(
+    "soc-beacon",
+    "A machine calls the same outside address at regular intervals",
+    "Một máy gọi đều đặn ra một địa chỉ bên ngoài",
+    "high",
+    "t1071",
+)
+VOLUME = OwnRule(
+    "soc-volume-out",
+    "A machine sends far more out than on other days",
+    "Một máy gửi ra ngoài nhiều bất thường so với các ngày trước",
+    "medium",
+    "t1048",
+)
+TUNNEL = OwnRule(
+    "soc-dns-tunnel",
+    "Data in the names that a machine asks of one domain",
+    "Dữ liệu được giấu trong tên miền mà một máy truy vấn",
+    "high",
+    "t1071.004",
+)
+MADE_UP_NAMES = OwnRule(
+    "soc-dns-made-up",
+    "A machine asks for many made-up domains that do not exist",
+    "Một máy truy vấn nhiều tên miền sinh ngẫu nhiên không tồn tại",
+    "high",
+    "t1568",
+)
+ROGUE_SERVER = OwnRule(
+    "soc-rogue-server",
+    "An unknown machine gives out addresses or routes",
+    "Máy lạ cấp phát địa chỉ (DHCP) hoặc quảng bá bộ định tuyến",
+    "high",
+    "t1557",
+)
+BASELINES = (
+    *(SCAN_WIDE, SCAN_DEEP, SCAN_SLOW, SPREAD, BEACON, VOLUME, TUNNEL, MADE_UP_NAMES),
+    ROGUE_SERVER,
+)
+OWN_RULES = MappingProxyType({one.id: one for one in (CLOCK_WRONG, SOURCE_SILENT, *BASELINES)})

@@ -10,10 +10,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+import structlog
+
 from soc.alert.episode_ends import end_episode_alerts
 from soc.alert.join import Joiner
 from soc.collect.silence import SilenceWatch
 from soc.detect.backfill import Backfill
+from soc.detect.baselines.detectors import Detectors
+from soc.detect.baselines.thresholds import load_thresholds
+from soc.detect.baselines.watch import BaselineWatch
 from soc.detect.correlation.worker import Correlator
 from soc.detect.current import CurrentCorrelations
 from soc.detect.exception_shelf import ExceptionShelf
@@ -22,7 +27,7 @@ from soc.detect.indicators.retro import RetroMatcher
 from soc.detect.indicators.warning_lists import WarningLists
 from soc.detect.packs import Pack
 from soc.detect.rule_states import CurrentRuleStates, StatedCorrelations, imported_rules
-from soc.errors import SettingsError
+from soc.errors import RuleError, SettingsError
 from soc.model.event import Signal
 from soc.model.register import Owner
 from soc.model.scope import Scope
@@ -41,11 +46,13 @@ from soc.report.national.outbox import Outbox
 from soc.report.periodic.figures import writers
 from soc.respond.playbook_desk import release_expired_steps
 from soc.settings import Settings
+from soc.shipped import folder
 from soc.site.events import open_store
 from soc.site.rules import RuleKeeper
 from soc.tasks.in_process import InProcessQueue
 from soc.tasks.work_cycle import Duty, WorkCycle, keep_heartbeat
 
+log = structlog.get_logger("soc.work")
 DOOR_AWAY = timedelta(seconds=60)  # without a heartbeat
 
 
@@ -64,6 +71,7 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     store = open_store(settings, writable=False)
     retro = retro_matcher(settings, database, store)
     backfill = backfill_of(settings, database, store)
+    baselines = baselines_of(settings, database, store)
     post = post_of(settings, database)
     beat = keep_heartbeat(database, "work", lambda: cycle.heartbeat())
     cycle = WorkCycle(
@@ -75,6 +83,7 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             Duty("jobs", timedelta(seconds=1), queue.run_due, apart=True),
             Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
+            Duty("network", timedelta(seconds=3), baselines.work, apart=True),
             Duty("old entries", timedelta(hours=1), correlator.prune),
             Duty("look back", timedelta(seconds=5), retro.work, apart=True),
             Duty("backfill", timedelta(seconds=2), backfill.work, apart=True),
@@ -107,6 +116,21 @@ def backfill_of(settings: Settings, database: Database, store: EventStore) -> Ba
         exceptions=lambda now: Exceptions(shelf.at_work(now)),
         keep=keeping(database),
     )
+
+
+def baselines_of(settings: Settings, database: Database, store: EventStore) -> BaselineWatch:
+    """The counters of every flow, with the numbers of the rules' folders."""
+    try:
+        thresholds = load_thresholds([folder("rules"), *settings.rules])
+    except RuleError as error:  # a slip in a site's file must not keep its worker from starting
+        log.error("the shipped numbers are used", reason=str(error))
+        thresholds = load_thresholds([folder("rules")])
+    register = _register(database)
+
+    def ours(address: str) -> bool:
+        return register().of_address(address, None).agency_id is not None
+
+    return BaselineWatch(database, store, lambda: Detectors(thresholds, ours), keeping(database))
 
 
 def keeping(database: Database) -> Callable[[Sequence[Signal]], None]:

@@ -1,0 +1,59 @@
+"""What a detector says: a finding with its numbers, and the signal that it becomes; alerts join as for rules."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from soc.detect.baselines.seen import Seen
+from soc.model.event import EPOCH, Fields, Signal
+from soc.model.own_rules import OwnRule
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``entity`` is what the alert is about; ``said`` its sentence in Vietnamese and English; ``numbers`` the proof."""
+
+    rule: OwnRule
+    seen: Seen  # the connection that completed it
+    entity: str
+    since: float
+    vi: str
+    en: str
+    numbers: Fields = field(default_factory=dict)
+
+    def signal(self) -> Signal:
+        """The same finding is always the same signal."""
+        event = self.seen.event
+        key = f"{self.rule.id}\x1f{self.entity}\x1f{self.since:.0f}".encode()
+        fields: Fields = {"message": f"{self.vi} / {self.en}"}
+        for name in ("source.ip", "destination.ip", "destination.port", "host.name", "observer.name", "soc.peer_ip",
+                     "network.community_id", "network.transport", "dns.question.name"):  # fmt: skip
+            if name in event.fields:
+                fields[name] = event.fields[name]
+        fields |= {f"soc.baseline.{name}": value for name, value in self.numbers.items()}
+        return Signal(
+            id=hashlib.blake2b(key, digest_size=16).hexdigest(),
+            rule_id=self.rule.id,
+            rule_title=self.rule.title,
+            level=self.rule.level,
+            event_id=event.id,
+            observed_at=event.observed_at,
+            received_at=event.received_at,
+            agency_id=event.agency_id,
+            system_id=event.system_id,
+            system_level=event.level,
+            host=event.host or str(event.fields.get("host.name", "")),
+            entity=self.entity[:400],
+            fields=fields,
+        )
+
+
+def clock(seconds: float) -> str:
+    """A moment of a detector as the alert shows it.
+
+    >>> clock(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return f"{EPOCH + timedelta(seconds=round(seconds)):%Y-%m-%dT%H:%M:%SZ}"

@@ -14,6 +14,7 @@ VERBS = {
     "up": "Run the whole small site on this machine.",
     "doctor": "Say what is wrong with this site and what to do.",
     "scan": "Run the rule engine over files, with no server and no state.",
+    "packets": "Print what is said in packet captures, as JSON lines.",
     "simulate": "Make up synthetic office days and attacks, as raw records.",
     "exceptions": "Matches that are known to be harmless: add, list, approve, end.",
     "suppressions": "Repeats of a rule's alerts that are held back: add, list, end.",

@@ -13,6 +13,8 @@ FIELD_BYTES = 4096  # of UTF-8, the most that a signal keeps of one field
 HOST = "host.name"
 UNJUDGED = "soc.unjudged_rules"  # those whose expression took too long on this event
 DEFAULT_ENTITY = (HOST, "source.ip")
+BESIDE = ("network.community_id", "sensor.drop_rate")
+"""Kept with every match of an event that has them: which flow it was, and how much its sensor missed at that time."""
 
 
 def judge(matcher: Matcher, events: Sequence[Event]) -> list[Signal]:
@@ -52,11 +54,17 @@ def _signal(
         system_level=event.level,
         host=event.host or _text(event.fields.get(HOST)),
         entity=entity_of(rule, event),
-        fields={name: bounded(value) for name, value in matched.items()},
+        fields={name: bounded(value) for name, value in matched.items()} | _beside(event, silent),
         parts=parts,
         silent=silent,
         corrected_at=event.corrected_at if CLOCK_OFFSET in event.fields else None,
     )
+
+
+def _beside(event: Event, silent: bool) -> Fields:
+    if silent:
+        return {}
+    return {name: event.fields[name] for name in BESIDE if name in event.fields}
 
 
 def entity_of(rule: RuleFacts, event: Event) -> str:

@@ -11,6 +11,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(
     days=2
 )  # how far a source's clock may be ahead before a year-less time means last year
+A_DAY = timedelta(days=1)
 YEARS_TO_A_LEAP_DAY = 8  # 1896 to 1904, 2096 to 2104
 MONTHS = {
     name: number
@@ -133,22 +134,20 @@ def from_syslog(text: str, received_at: datetime, zone: str = "UTC") -> datetime
     if parts is None or parts[1] not in MONTHS:
         raise ValueError(f"not a syslog time: {text[:40]!r}")
     where, latest = time_zone(zone), received_at + AHEAD
-    for year in range(latest.year + 1, latest.year - YEARS_TO_A_LEAP_DAY - 1, -1):
-        moment = _in_year(year, parts, where)
+    newest = (latest + A_DAY).year  # of the source's zone, which may be half a day ahead of ours
+    said = (MONTHS[parts[1]], *map(int, parts.group(2, 3, 4, 5)), _microseconds(parts[6]))
+    for year in range(newest, latest.year - YEARS_TO_A_LEAP_DAY - 1, -1):
+        moment = _in_year(year, said, where)
         if moment is not None and moment <= latest:
             return moment
     raise ValueError(f"no such day: {text!r}")
 
 
-def _in_year(year: int, parts: re.Match[str], where: tzinfo) -> datetime | None:
-    month, day, hour, minute, second = (
-        MONTHS[parts[1]],
-        *(int(parts[place]) for place in range(2, 6)),
-    )
+def _in_year(year: int, said: tuple[int, ...], where: tzinfo) -> datetime | None:
+    """``said``: month, day, hour, minute, second, microsecond."""
+    month, day, hour, minute, second, microsecond = said
     try:
-        local = datetime(
-            year, month, day, hour, minute, second, _microseconds(parts[6]), tzinfo=where
-        )
+        local = datetime(year, month, day, hour, minute, second, microsecond, where)
     except ValueError:  # 29 February of a common year
         return None
     return _to_utc(local)

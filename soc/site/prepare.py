@@ -138,13 +138,18 @@ def prepare(settings: Settings, now: datetime) -> dict[str, Any]:
             "home": str(settings.home),
             "ca": str(made.ca),
             "desk_url": f"http://{settings.host}:{settings.port}",
-            "door_url": f"https://{settings.door_host}:{settings.door_port}",
+            "door_url": f"https://{_in_url(settings.door_host)}:{settings.door_port}",
             "administrator": first[0] if first else "",
             "one_time_password": first[1] if first else "",
             "agent": own_agent(settings, database, now) if settings.own_agent else None,
         }
     finally:
         database.close()
+
+
+def _in_url(host: str) -> str:
+    """An IPv6 address stands in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def main() -> int:

@@ -91,3 +91,12 @@ def test_long_values_are_cut_and_say_so(tmp_path: Path) -> None:
 def test_the_same_events_make_the_same_signals_in_the_same_order(tmp_path: Path) -> None:
     events = [event(f"e{number}", f="x" if number % 2 else "y") for number in range(20)]
     assert signals(tmp_path, events) == signals(tmp_path, events)
+
+
+def test_the_flow_and_what_its_sensor_missed_stand_beside_the_match(tmp_path: Path) -> None:
+    """Also where no rule looks at them; a silent signal carries nothing."""
+    seen = event()
+    seen.fields.update({"network.community_id": "1:abc=", "sensor.drop_rate": 0.25})
+    (signal,) = signals(tmp_path, [seen])
+    assert signal.fields["network.community_id"] == "1:abc="
+    assert signal.fields["sensor.drop_rate"] == 0.25

@@ -29,7 +29,8 @@ class Finding:
         key = f"{self.rule.id}\x1f{self.entity}\x1f{self.since:.0f}".encode()
         fields: Fields = {"message": f"{self.vi} / {self.en}"}
         for name in ("source.ip", "destination.ip", "destination.port", "host.name", "observer.name", "soc.peer_ip",
-                     "network.community_id", "network.transport", "dns.question.name"):  # fmt: skip
+                     "network.community_id", "network.transport", "dns.question.name",
+            "sensor.drop_rate"):  # fmt: skip
             if name in event.fields:
                 fields[name] = event.fields[name]
         fields |= {f"soc.baseline.{name}": value for name, value in self.numbers.items()}

@@ -92,7 +92,29 @@ ROGUE_SERVER = OwnRule(
     "high",
     "t1557",
 )
+FIRST_COUNTRY = OwnRule(
+    "soc-first-country",
+    "An agency reaches a country for the first time",
+    "Cơ quan lần đầu kết nối tới một nước",
+    "low",
+    "t1041",
+)
+FIRST_NETWORK = OwnRule(
+    "soc-first-network",
+    "An agency reaches a provider's network for the first time",
+    "Cơ quan lần đầu kết nối tới mạng của một nhà cung cấp",
+    "informational",
+    "t1041",
+)
+FIRST_DOMAIN = OwnRule(
+    "soc-first-domain",
+    "A system of level 3 or above asks for a domain for the first time",
+    "Hệ thống cấp độ 3 trở lên lần đầu truy vấn một tên miền",
+    "low",
+    "t1071",
+)
 BASELINES = (
+    *(FIRST_COUNTRY, FIRST_NETWORK, FIRST_DOMAIN),
     *(SCAN_WIDE, SCAN_DEEP, SCAN_SLOW, SPREAD, BEACON, VOLUME, TUNNEL, MADE_UP_NAMES),
     ROGUE_SERVER,
 )

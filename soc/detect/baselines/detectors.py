@@ -9,6 +9,7 @@ import msgspec
 
 from soc.detect.baselines.beacon import Beacons
 from soc.detect.baselines.finding import Finding
+from soc.detect.baselines.firsts import FirstsSeen
 from soc.detect.baselines.names import NamesAsked
 from soc.detect.baselines.scan import Scans
 from soc.detect.baselines.seen import Seen, is_private, seen
@@ -49,6 +50,7 @@ class Detectors:
             Volumes(thresholds.volume, inside),
             NamesAsked(thresholds.names),
             ServersSeen(thresholds.servers),
+            FirstsSeen(thresholds.firsts, inside),
         )
 
     def observe(self, event: Event) -> Iterator[Finding]:

@@ -88,6 +88,10 @@ class Servers(_Part):
     learn_for: Time
 
 
+class Firsts(_Part):
+    learn_for: Time
+
+
 class Thresholds(_Part):
     scan: Scan
     spread: Spread
@@ -95,6 +99,7 @@ class Thresholds(_Part):
     volume: Volume
     names: Names
     servers: Servers
+    firsts: Firsts
 
 
 def _read(path: Path) -> Any:

@@ -87,5 +87,6 @@ def test_the_counters_say_their_numbers():
         "volume",
         "names",
         "servers",
+        "firsts",
         None,
     ]

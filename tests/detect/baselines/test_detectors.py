@@ -106,6 +106,20 @@ def router(after: float, server: str) -> Event:
     return event(datetime.fromtimestamp(START.timestamp() + after, START.tzinfo), fields)
 
 
+def firsts(what: str, *, first: bool = True, **more: object) -> Iterator[Event]:
+    """Three weeks of the same, and then something else."""
+    for day in range(21):
+        yield there(day * DAY, what, "VN", **more)
+    yield there(21 * DAY, what, "KP" if first else "VN", **more)
+
+
+def there(after: float, what: str, where: str, **more: object) -> Event:
+    if what == "domain":
+        return asked(after, "10.14.1.9", f"www.{where.lower()}.example", **more)  # type: ignore[arg-type]
+    value: object = where if what == "geo.country_iso_code" else len(where) + ord(where[0])
+    return flow(after, "10.14.1.9", "203.0.113.77", 443, **({f"destination.{what}": value} | more))  # type: ignore[arg-type]
+
+
 FIRES: dict[str, tuple[str, Case]] = {
     "refused by every machine": ("soc-scan-wide", lambda: wide(V4)),
     "the same by IPv6": ("soc-scan-wide", lambda: wide(V6)),
@@ -124,6 +138,9 @@ FIRES: dict[str, tuple[str, Case]] = {
     "domains of a generator": ("soc-dns-made-up", made_up),
     "fifteen machines for the first time": ("soc-spread", spread),
     "a second DHCP server": ("soc-rogue-server", lambda: iter([dhcp(0, "10.14.1.1"), dhcp(2 * DAY, "10.14.1.66")])),
+    "a country after three weeks": ("soc-first-country", lambda: firsts("geo.country_iso_code")),
+    "a network after three weeks": ("soc-first-network", lambda: firsts("as.number")),
+    "a domain after three weeks": ("soc-first-domain", lambda: firsts("domain")),
     "a second router": ("soc-rogue-server", lambda: iter([router(0, "fe80::1"), router(2 * DAY, "fe80::66")])),
 }  # fmt: skip
 QUIET: dict[str, Case] = {
@@ -148,6 +165,9 @@ QUIET: dict[str, Case] = {
     "generated names that exist": lambda: made_up(there=True),
     "typing errors of words": lambda: made_up(words=True),
     "machines that it always reaches": lambda: spread(known=True),
+    "the country of every day": lambda: firsts("geo.country_iso_code", first=False),
+    "a new country that never answered": lambda: firsts("geo.country_iso_code", answered=False),
+    "a domain that is not there": lambda: firsts("domain", there=False),
     "the same DHCP server": lambda: (dhcp(n * HOUR, "10.14.1.1") for n in range(60)),
     "both routers known from the first day": lambda: (router(n * HOUR, f"fe80::{n % 2 + 1}") for n in range(60)),
 }  # fmt: skip

@@ -8,7 +8,7 @@ import platform as machine
 import shutil
 from pathlib import Path
 
-from collectors.agent import identity
+from collectors.agent import command_key, identity
 from collectors.agent.errors import AgentError
 from collectors.agent.link import Link
 from collectors.agent.notices import VERSION
@@ -48,6 +48,9 @@ def enrol(home: Path, *, platform: str, ca: Path, token: str, name: str) -> str:
     kept = home / "ca.pem"
     if ca.absolute() != kept.absolute():
         shutil.copyfile(ca, kept)
+    offered = answer.facts().get("command_certificate")
+    if isinstance(offered, str) and offered:
+        command_key.pin(home, offered, kept)
     identity.save_identity(home, agent_id=agent_id, name=name, platform=platform)
     return agent_id
 

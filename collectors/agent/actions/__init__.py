@@ -14,7 +14,7 @@ def actions_here() -> Mapping[str, Action]:
     if os.name == "nt":
         from collectors.agent.actions.windows import WINDOWS
 
-        return {name: one for name, one in WINDOWS.items()}
+        return WINDOWS
     from collectors.agent.actions.collect_triage import CollectTriage
     from collectors.agent.actions.disable_account import DisableAccount
     from collectors.agent.actions.isolate_host import IsolateHost

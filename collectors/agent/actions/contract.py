@@ -78,9 +78,16 @@ class Work:
 class Action(Protocol):
     """One file in this folder. Methods raise ActionRefused when nothing was changed."""
 
-    name: str
-    timeout_seconds: float
-    is_measure: bool  # it stays in force until it is undone or runs out
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def timeout_seconds(self) -> float: ...
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether it stays in force until it is undone or runs out."""
+        ...
 
     def dry_run(self, work: Work) -> Outcome:
         """What ``run`` would do, with nothing changed."""

@@ -16,6 +16,8 @@ import socket
 import subprocess
 from typing import Any
 
+import psutil
+
 from collectors.agent.actions.contract import (
     DONE,
     UNCHANGED,
@@ -141,7 +143,13 @@ def addresses_of(platform: tuple[str, int]) -> list[str]:
         raise ActionRefused(
             f"the platform {platform[0]} is not resolved ({error}); an isolation would cut it off as well"
         ) from error
-    return sorted({str(one[4][0]).partition("%")[0] for one in found})
+    addresses = sorted({str(one[4][0]).partition("%")[0] for one in found})
+    own = {one.address for each in psutil.net_if_addrs().values() for one in each}
+    if shared := own.intersection(addresses) or {
+        one for one in addresses if ipaddress.ip_address(one).is_loopback
+    }:
+        raise ActionRefused(f"the platform runs on this machine ({', '.join(sorted(shared))})")
+    return addresses
 
 
 def _measure(work: Work) -> str:

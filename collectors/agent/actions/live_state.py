@@ -29,12 +29,13 @@ AUTORUNS = (
     "/etc/profile.d/*",
     "/etc/ld.so.preload",
     "/etc/xdg/autostart/*.desktop",
-    "/root/.ssh/authorized_keys",
-    "/home/*/.ssh/authorized_keys",
-    "/root/.bashrc",
-    "/home/*/.bashrc",
-    "/home/*/.config/autostart/*.desktop",
-    "/home/*/.config/systemd/user/*.service",
+)
+OF_HOMES = (
+    ".ssh/authorized_keys",
+    ".bashrc",
+    ".profile",
+    ".config/autostart/*.desktop",
+    ".config/systemd/user/*.service",
 )
 PROGRAM_SECONDS = 20.0
 LARGEST_AUTORUN_BYTES = 64 * 1024
@@ -64,8 +65,11 @@ def sockets() -> Iterator[dict[str, Any]]:
 def autoruns() -> Iterator[dict[str, Any]]:
     """Files from which something starts by itself: where, where a link goes, the first bytes."""
     for pattern in AUTORUNS:
-        for path in sorted(Path("/").glob(pattern[1:])):
-            yield _file(path)
+        yield from map(_file, sorted(Path("/").glob(pattern[1:])))
+    homes = {str(one["home"]) for one in users()}
+    for home in sorted(one for one in homes if one.startswith("/") and one != "/"):
+        for pattern in OF_HOMES:
+            yield from map(_file, sorted(Path(home).glob(pattern)))
 
 
 def users() -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from collectors.agent.actions.contract import ActionRefused, Outcome, Work
+from collectors.agent.actions.contract import Action, ActionRefused, Outcome, Work
 
 MEANS = {
     "isolate_host": "Windows Filtering Platform filters of a dynamic session (gone when the agent ends)",
@@ -46,6 +46,6 @@ class NotHere:
         return ActionRefused(f"{self.name}: not on this system yet; planned by {self.means}")
 
 
-WINDOWS: Mapping[str, NotHere] = MappingProxyType(
+WINDOWS: Mapping[str, Action] = MappingProxyType(
     {name: NotHere(name, means) for name, means in MEANS.items()}
 )

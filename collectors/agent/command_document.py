@@ -138,7 +138,7 @@ def _read(document: bytes) -> Command:
         and all(isinstance(one, int) and not isinstance(one, bool) for one in times)
         and ID.fullmatch(facts["id"])
         and facts["verb"] in VERBS
-        and bool(ID.fullmatch(facts["measure"])) == (facts["verb"] == "undo")
+        and (ID.fullmatch(facts["measure"]) if facts["verb"] == "undo" else not facts["measure"])
     )
     if not right:
         raise CommandRefused("document", "a field has a wrong type or value")

@@ -22,7 +22,7 @@ class _Shape(BaseModel):
 
 
 class IsolateHost(_Shape):
-    seconds: int = Field(ge=60, le=7 * 86_400)
+    seconds: int = Field(ge=10, le=7 * 86_400)
 
 
 class StopProcess(_Shape):

@@ -7,14 +7,13 @@ idempotency key, and follows by ``state_of``.
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from soc.errors import Conflict, FormError, NotAllowed, NotFound
@@ -25,13 +24,13 @@ from soc.records.audit import audit
 from soc.records.database import Database
 from soc.records.responses import ResponseCommandRow, ResponseResultRow
 from soc.respond.case_acts import get_case, log
+from soc.respond.names import Names
 from soc.respond.response_shapes import checked
+from soc.respond.response_states import OPEN, document_of, is_in_force, state_of_row
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_AGENTS = 3_000  # in one asking
 LONGEST = timedelta(days=30)
 REASON_LETTERS = 2_000
-OPEN = (ResponseState.WAITING, ResponseState.QUEUED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ class ResponseDesk:
         _check_words("undo", reason, [command_id])
         with self._database.write(scope) as session:
             measure = _get(session, command_id)
-            if not _is_in_force(measure, now):
+            if not is_in_force(measure, now):
                 raise Conflict(f"{command_id} is no measure in force")
             for other in session.scalars(
                 select(ResponseCommandRow).where(ResponseCommandRow.measure_id == command_id)
@@ -198,6 +197,30 @@ class ResponseDesk:
             return session.scalar(
                 select(ResponseCommandRow).where(ResponseCommandRow.id == command_id)
             )
+
+    def find_agent(self, scope: Scope, text: str) -> str:
+        """The id of an agent by its id or host name.
+
+        Raises:
+            NotFound: there is none in the scope.
+            Conflict: several machines have that name.
+        """
+        wanted = select(AgentRow.id).where(
+            or_(AgentRow.id == text, AgentRow.name == text),
+            AgentRow.revoked_at.is_(None),
+        )
+        with self._database.session(scope) as session:
+            found = list(session.scalars(wanted.limit(3)))
+        if not found:
+            raise NotFound("agent", text)
+        if len(found) > 1:
+            raise Conflict(f"several machines are called {text}: name the agent by its id")
+        return found[0]
+
+    def names(self, scope: Scope, rows: Iterable[ResponseCommandRow]) -> Names:
+        """What people call the agencies of commands."""
+        with self._database.session(scope) as session:
+            return Names.load(session, agencies=[row.agency_id for row in rows], systems=[])
 
     def state_of(self, scope: Scope, command_id: str, now: datetime) -> ResponseState:
         """Where a command stands. Raises NotFound outside the scope."""
@@ -254,7 +277,7 @@ class ResponseDesk:
             ResponseCommandRow.ended_at.is_(None),
         )
         with self._database.session(scope) as session:
-            rows = [row for row in session.scalars(wanted) if _is_in_force(row, now)]
+            rows = [row for row in session.scalars(wanted) if is_in_force(row, now)]
         return sorted(rows, key=lambda row: (row.until is None, row.until or row.asked_at))
 
     def tally(self, scope: Scope, request_id: str, now: datetime) -> Tally:
@@ -272,43 +295,6 @@ class ResponseDesk:
         row.document = document_of(row)
         row.signature = self._sign(row.document)
         row.state = ResponseState.QUEUED
-
-
-def document_of(row: ResponseCommandRow) -> bytes:
-    """The command's bytes: JSON, keys sorted, no blanks, UTF-8; times in µs (docs/wire.md, Commands)."""
-    facts = {
-        "version": 1,
-        "id": row.id,
-        "agent_id": row.agent_id,
-        "action": row.action,
-        "verb": row.verb,
-        "measure": row.measure_id,
-        "parameters": row.parameters,
-        "reason": row.reason,
-        "case_id": row.case_id,
-        "asked_by": row.asked_by,
-        "approved_by": [row.approved_by] if row.approved_by else [],
-        "not_before": _microseconds(row.not_before),
-        "expires_at": _microseconds(row.expires_at),
-    }
-    text = json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode()
-
-
-def state_of_row(row: ResponseCommandRow, now: datetime) -> ResponseState:
-    """Its state; an open one whose time is over is expired."""
-    state = ResponseState(row.state)
-    return ResponseState.EXPIRED if state in OPEN and now >= row.expires_at else state
-
-
-def _is_in_force(row: ResponseCommandRow, now: datetime) -> bool:
-    return (
-        row.state == ResponseState.DONE
-        and row.verb == "run"
-        and row.action in MEASURES
-        and row.ended_at is None
-        and (row.until is None or row.until > now)
-    )
 
 
 def _check_words(form: str, reason: str, keys: Sequence[str]) -> None:
@@ -407,7 +393,3 @@ def _tell(
     if row.case_id:
         case = get_case(session, row.case_id)
         log(session, scope, case, "response", f"{did} {said} ({row.id})", detail, now=now)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -23,7 +23,7 @@ from soc.receive.certificates import door_certificate
 from soc.receive.command_key import CONTEXT, command_certificate, command_signer
 from soc.records.accounts import AuditRow
 from soc.records.responses import ResponseCommandRow
-from soc.respond.response_desk import document_of
+from soc.respond.response_states import document_of
 from tests.response.agent_alone import commands_in
 from tests.response.lab import AN, BINH, Lab, wait_until
 

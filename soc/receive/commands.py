@@ -87,7 +87,7 @@ class CommandPost:
             BatchError: it cannot be read, or is not of this agent.
             NotFound: there is no such command.
         """
-        answer = _read(body, agent)
+        answer = read_answer(body, agent.id)
         digest = hashlib.sha256(body).hexdigest()
         result_id = hashlib.sha256(f"{agent.id}\0{digest}".encode()).hexdigest()
         with self._database.write(Scope.province(f"agent:{agent.id}")) as session:
@@ -155,12 +155,17 @@ def _open(now: datetime) -> tuple[Any, ...]:
     )
 
 
-def _read(body: bytes, agent: AgentRow) -> Answer:
+def read_answer(body: bytes, agent_id: str) -> Answer:
+    """What an agent says.
+
+    Raises:
+        BatchError: it is no answer, or names another agent.
+    """
     try:
         answer = msgspec.json.decode(body, type=Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BatchError(f"answer to a command: {error}") from error
-    if answer.agent_id != agent.id:
+    if answer.agent_id != agent_id:
         raise BatchError(f"answer to a command: it names another agent, {answer.agent_id!r}")
     return answer
 

@@ -208,7 +208,8 @@ def test_enrolment_answers_with_an_id_and_the_time(door, database):
         "public_key": base64.b64encode(bytes(32)).decode(),
     }
     answer = door.client.post("/v1/enrol", json=request)
-    assert (answer.status_code, set(answer.json())) == (201, {"agent_id", "platform_time"})
+    told = {"agent_id", "platform_time", "command_certificate"}
+    assert (answer.status_code, set(answer.json())) == (201, told)
     other = request | {"public_key": base64.b64encode(bytes([1]) * 32).decode()}
     assert door.client.post("/v1/enrol", json=other).status_code == 401
 

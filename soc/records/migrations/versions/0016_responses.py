@@ -1,6 +1,6 @@
 """responses
 
-Revision 0016, after 0009, of 2026-11-27.
+Revision 0016, after 0010, of 2026-11-27.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -7,6 +7,7 @@ try to send them. A command is remembered for 90 days after its end, so that a c
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,8 +37,10 @@ class Journal:
     """The entries of one home. Different commands may be written by different threads."""
 
     def __init__(self, home: Path) -> None:
-        self.folder = home / "commands"
-        self.folder.mkdir(exist_ok=True, mode=0o700)
+        self.folder, self.measures = home / "commands", home / "measures"
+        for one in (self.folder, self.measures):
+            one.mkdir(exist_ok=True, mode=0o700)
+        self._sent: set[str] = set()  # file names that need not be read again
 
     def find(self, command_id: str) -> Entry | None:
         path = self.folder / f"{command_id}.json"
@@ -61,12 +64,29 @@ class Journal:
         for path in sorted(self.folder.glob("*.json")):
             yield Entry(**json.loads(path.read_bytes()))
 
+    def open(self) -> list[Entry]:
+        """Those whose answer is not at the platform."""
+        found = []
+        for path in sorted(self.folder.glob("*.json")):
+            if path.name in self._sent:
+                continue
+            entry = Entry(**json.loads(path.read_bytes()))
+            if entry.state == "sent":
+                self._sent.add(path.name)
+            else:
+                found.append(entry)
+        return found
+
     def is_full(self) -> bool:
         return sum(1 for _ in self.folder.glob("*.json")) >= LIMIT
 
     def tidy(self, now: int) -> None:
-        """Forget what was sent and ended long ago."""
+        """Forget what was sent and ended long ago; not a measure that holds, which must be undone one day."""
         for entry in list(self.all()):
+            measure = self.measures / entry.id
+            if (measure / "in_force.json").exists():
+                continue
             if entry.state == "sent" and now > entry.expires_at + REMEMBERED:
+                shutil.rmtree(measure, ignore_errors=True)
                 (self.folder / f"{entry.id}.result").unlink(missing_ok=True)
                 (self.folder / f"{entry.id}.json").unlink(missing_ok=True)

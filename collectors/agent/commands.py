@@ -93,7 +93,7 @@ class Commands:
 
     def settle(self) -> None:
         """After a start: say what is known of commands in which the last run was killed."""
-        for entry in list(self.journal.all()):
+        for entry in self.journal.open():
             if entry.state != "started" or entry.id in self._running:
                 continue
             action = self.actions.get(entry.action)
@@ -257,7 +257,7 @@ class Commands:
             self._refusals[f"ended {entry.id}"] = self._result(entry, Outcome("ended", said))
 
     def _send_answers(self) -> None:
-        for entry in list(self.journal.all()):
+        for entry in self.journal.open():
             if entry.state == "answered" and entry.id not in self._running:
                 if entry.bundle and not self._send_bundle(entry):
                     continue

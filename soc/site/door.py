@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ class DoorProcess:
             commands=CommandPost(
                 database,
                 settings.evidence_home,
-                lambda: command_certificate(settings.keys_home, datetime.now(UTC)),
+                cache(lambda: command_certificate(settings.keys_home, datetime.now(UTC))),
             ),
             zone=settings.zone,
         )

@@ -199,6 +199,15 @@ def _enrolled(database: Database, number: int) -> Sender:
     return a_sender(database, f"ag-{number}")
 
 
+def test_a_batch_is_answered_with_a_hint_when_commands_wait(door, sender):
+    """And with none when there are none."""
+    first = door.send(sender, body_of("one"))
+    assert "commands" not in first.json()
+    door.parts.commands.waiting = frozenset({sender.row.id})
+    second = door.send(sender, body_of("two", first=2))
+    assert (second.status_code, second.json()["commands"]) == (200, True)
+
+
 def test_enrolment_answers_with_an_id_and_the_time(door, database):
     """201; the token is used up by it."""
     token = create_token(database, PROVINCE, datetime.now(UTC))

@@ -6,10 +6,12 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import zstandard
 
 from collectors.agent.actions.contract import ActionRefused, Work
 from collectors.agent.actions.disable_account import DisableAccount
+from collectors.agent.actions.isolate_host import IsolateHost
 from collectors.agent.actions.quarantine_file import QuarantineFile
 from collectors.agent.actions.stop_process import BOOT_ID, known, tree_of
 from collectors.agent.actions.windows import WINDOWS
@@ -146,6 +149,25 @@ def test_bytes_changed_in_the_store_do_not_come_back(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "home"]
 
 
+def test_a_file_that_takes_too_long_keeps_its_place(tmp_path):
+    """The time is over in the middle of the copy: the file has its name again, and nothing is left in the store."""
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    work = a_work(tmp_path, path=str(path))
+    work.deadline = time.monotonic() - 1
+    with pytest.raises(ActionRefused, match="longer than it may"):
+        QuarantineFile().run(work)
+    assert path.read_bytes() == b"x"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["home", "x"]
+    assert not (work.folder / "content").exists()
+
+
+def test_the_platforms_own_machine_is_not_isolated(tmp_path):
+    """It would cut off everybody else."""
+    with pytest.raises(ActionRefused, match="runs on this machine"):
+        IsolateHost().run(a_work(tmp_path, seconds=600))
+
+
 # ── processes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FAMILY = """
@@ -223,6 +245,19 @@ def test_the_agent_does_not_stop_itself_or_its_parents(lab: Lab, agent):
         assert (answer["state"], "the agent" in answer["reason"]) == ("unchanged", True)
 
 
+def test_a_process_with_a_hostile_name_is_read_rightly(tmp_path):
+    """Brackets, blanks, a newline and bytes that are no UTF-8 in the name do not move the fields."""
+    program = tmp_path / os.fsdecode(b"a) R 1 (\n\xff")
+    shutil.copyfile("/bin/sleep", program)
+    program.chmod(0o755)
+    with subprocess.Popen([program, "60"]) as process:
+        found = known(process.pid)
+        assert (found.pid, found.parent, found.user) == (process.pid, os.getpid(), os.geteuid())
+        assert found.start_ticks >= known(os.getpid()).start_ticks
+        json.dumps(found.command_line).encode()
+        process.kill()
+
+
 # ── accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -268,6 +303,26 @@ def test_accounts_that_must_not_or_cannot_be_disabled(tmp_path, accounts, accoun
     assert shadow.read_text() == before
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("verb", ["run", "undo"])
+@pytest.mark.parametrize("step", ["before usermod", "after usermod"])
+def test_killed_while_an_account_is_changed(tmp_path, accounts, verb, step):
+    """One usermod is all or nothing, and what the next agent says is true."""
+    action, work = DisableAccount(str(accounts)), a_work(tmp_path, account="thuha")
+    if verb == "undo":
+        action.run(work)
+    was = action.is_in_force(work)
+    child = os.fork()
+    if child == 0:
+        work.step = lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == step else None
+        getattr(action, verb)(work)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    outcome = action.after_kill(work, verb)
+    assert outcome.state == ("done" if step == "after usermod" else "unchanged")
+    assert action.is_in_force(work) == (was if outcome.state == "unchanged" else not was)
+
+
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -296,6 +351,21 @@ def test_a_triage_bundle_arrives_hashed_and_with_its_chain_of_custody(lab: Lab, 
     assert custody["unread"][str(link)]
     for part in ("processes", "sockets", "autoruns", "users", "log_ins", "packages"):
         assert json.loads(members[f"{part}.json"])["rows"] or part in ("sockets", "log_ins")
+
+
+def test_a_bundle_stays_under_its_limit_and_says_what_was_left_out(lab: Lab, agent, tmp_path):
+    """Files that compress no further: what does not fit is named, and the door takes the rest."""
+    files = [tmp_path / f"noise-{number}" for number in range(6)]
+    for one in files:
+        one.write_bytes(os.urandom(4 * 1024**2 + 1))
+    command = lab.ask(agent, ResponseAction.COLLECT_TRIAGE, {"files": [str(one) for one in files]})
+    answer = lab.outcome(agent, command)
+    unread = answer["found"]["unread"]
+    assert answer["state"] == "done"
+    assert answer["found"]["size"] < 16 * 1024**2
+    assert lab.desk.find(AN, command).evidence_bytes == answer["found"]["size"]
+    assert "the bundle is full" in unread.values()
+    assert unread[str(files[0])] == f"only the first {4 * 1024**2} bytes were taken"
 
 
 def test_files_are_found_by_their_hash(lab: Lab, agent, tmp_path):
@@ -333,6 +403,62 @@ def test_a_dry_run_changes_nothing(lab: Lab, agent, tmp_path):
     assert (answer["state"], path.read_bytes()) == ("done", b"x")
     assert answer["found"]["sha256"] == hashlib.sha256(b"x").hexdigest()
     assert lab.desk.measures(AN, datetime.now(UTC)) == []
+
+
+AS_NOBODY = """
+import encodings.idna, os, sys
+from pathlib import Path
+from collectors.agent.actions import actions_here
+from collectors.agent.actions.contract import ActionRefused, Work
+from collectors.agent.actions.stop_process import BOOT_ID, known
+home, secret, pid = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+wanted = {
+    "isolate_host": {"seconds": 600},
+    "disable_account": {"account": "daemon"},
+    "quarantine_file": {"path": secret},
+    "stop_process": {"pid": pid, "start_ticks": known(pid).start_ticks},
+}
+here = actions_here()
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for name, parameters in wanted.items():
+    try:
+        print(here[name].run(Work("rc-1", parameters, home / "measures" / "rc-1", ("192.0.2.1", 8601))))
+    except ActionRefused as refusal:
+        print(name, "refused:", refusal)
+"""
+
+
+@pytest.mark.root
+def test_without_root_each_action_says_what_it_cannot_do(tmp_path_factory):
+    """And changes nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    folder = tmp_path_factory.mktemp("nobody")
+    for one in (folder, folder.parent, folder.parent.parent):
+        one.chmod(0o755)
+    (home := folder / "home").mkdir()
+    os.chown(home, 65534, 65534)
+    (secret := folder / "secret").write_bytes(b"of root")
+    secret.chmod(0o644)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, str(home), str(secret), str(process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
+        assert process.poll() is None
+        process.kill()
+    assert done.stdout.count("refused:") == 4, done.stdout + done.stderr
+    assert done.stdout.count("root") >= 3
+    assert secret.read_bytes() == b"of root"
+    assert (
+        "rc-1"
+        not in subprocess.run(
+            ["nft", "list", "ruleset"], capture_output=True, text=True, check=False
+        ).stdout
+    )
 
 
 def test_windows_says_that_it_is_not_there_yet(tmp_path):

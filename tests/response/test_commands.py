@@ -21,6 +21,7 @@ from soc.model.response import ResponseAction
 from soc.model.scope import Scope
 from soc.receive.certificates import door_certificate
 from soc.receive.command_key import CONTEXT, command_certificate, command_signer
+from soc.receive.commands import CommandPost
 from soc.records.accounts import AuditRow
 from soc.records.responses import ResponseCommandRow
 from soc.respond.response_states import document_of
@@ -243,6 +244,31 @@ def test_the_end_of_a_measure_is_told_by_the_agent(lab: Lab, counted):
     assert lab.desk.find(AN, command_id).ended_how
     agent.turn()
     assert len(lab.desk.results(AN, command_id)) == 2
+
+
+def test_a_measure_that_holds_is_never_forgotten(lab: Lab, counted):
+    """A quarantine of two years is still undone; a question of then is gone."""
+    agent, _ = counted
+    command_id = lab.ask(agent, ResponseAction.ISOLATE_HOST, ISOLATE)
+    lab.outcome(agent, command_id)
+    years = 2 * 366 * 86_400 * 1_000_000
+    agent.journal.tidy(agent.now() + years)
+    undo = lab.desk.undo(AN, command_id, "sạch", now())
+    assert lab.outcome(agent, undo)["state"] == "done"
+    agent.turn()
+    agent.journal.tidy(agent.now() + years)
+    assert list(agent.journal.all()) == []
+
+
+def test_an_answer_to_a_batch_says_that_commands_wait(lab: Lab, counted):
+    """So that a busy agent need not wait for its next question."""
+    agent, _ = counted
+    post = CommandPost(lab.database, lab.home / "evidence", str)
+    lab.ask(agent, ResponseAction.ISOLATE_HOST, ISOLATE)
+    post.refresh(now())
+    assert post.waiting == {agent.identity.agent_id}
+    post.refresh(now() + timedelta(days=2))
+    assert post.waiting == set()
 
 
 def test_an_undo_ends_the_measure(lab: Lab, counted):

@@ -64,7 +64,10 @@ class QuarantineFile:
             aside = f".soc-{work.folder.name}"
             work.note("origin", {"path": str(path), "aside": aside, **facts})
             work.step("before rename")
-            os.rename(path.name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+            try:
+                os.rename(path.name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError as error:
+                raise ActionRefused(f"{path.parent} does not let it go: {_said(error)}") from error
             work.step("after rename")
             if not _is(folder, aside, facts):
                 _name_back(folder, aside, path.name)

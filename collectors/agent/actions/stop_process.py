@@ -73,6 +73,8 @@ class StopProcess:
         work.step("after kill")
         left = _left(seen.values(), GONE_SECONDS)
         facts = {"processes": [asdict(one) for one in seen.values()], "alive": left}
+        if left and set(left) == set(denied) == {one.pid for one in seen.values()}:
+            raise ActionRefused(f"no permission to stop {left}; run soc-agent as root")
         if left:
             said = f"{len(left)} of {len(seen)} processes are still there"
             return Outcome(FAILED, said + (": no permission" if denied else ""), facts)

@@ -29,7 +29,8 @@ from collectors.agent.link import Answer, Link
 from collectors.agent.notices import Notices, microseconds
 
 PATH = "/v1/commands"
-AT_ONCE = 4
+LONG_AT_ONCE = 3  # actions that may take longer than LONG_SECONDS; short ones never wait for them
+LONG_SECONDS = 60.0
 RESULT_BYTES = 900 * 1024
 REFUSALS_KEPT = 1_000
 FAILED_BY = (OSError, ValueError, RuntimeError, subprocess.SubprocessError, TimeoutError, KeyError)
@@ -51,6 +52,7 @@ class Commands:
     wake: threading.Event = field(default_factory=threading.Event)
     journal: Journal = field(init=False)
     _running: set[str] = field(default_factory=set)
+    _long: set[str] = field(default_factory=set)  # of those, the ones that may take long
     _refusals: dict[str, bytes] = field(default_factory=dict)  # to be sent, and ends of measures
     _refused: set[str] = field(default_factory=set)  # sent
     _told: str = ""
@@ -143,7 +145,7 @@ class Commands:
             raise CommandRefused("replayed", "this command was carried out before")
         if command.action not in self.actions:
             raise CommandRefused("action", f"there is no action {command.action!r} on this machine")
-        if self.now() < command.not_before or len(self._running) >= AT_ONCE:
+        if self.now() < command.not_before or not self._has_room(command):
             return  # the platform offers it again
         if self.journal.is_full():
             raise CommandRefused("full", "too many commands are remembered")
@@ -163,9 +165,16 @@ class Commands:
         self.journal.keep(entry)
         self.step("after started")
         self._running.add(command.id)
+        if self.actions[command.action].timeout_seconds > LONG_SECONDS:
+            self._long.add(command.id)
         threading.Thread(
             target=self._carry_out, args=(entry, command), name=command.id, daemon=True
         ).start()
+
+    def _has_room(self, command: Command) -> bool:
+        if self.actions[command.action].timeout_seconds <= LONG_SECONDS:
+            return True
+        return len(self._long) < LONG_AT_ONCE
 
     def _carry_out(self, entry: Entry, command: Command) -> None:
         action = self.actions[command.action]
@@ -176,6 +185,7 @@ class Commands:
             self._close(entry, action, _guarded(lambda: act(work)))
         finally:
             self._running.discard(entry.id)
+            self._long.discard(entry.id)
             self.wake.set()
 
     def _work(

@@ -31,6 +31,7 @@ RESULT_BYTES = 1024 * 1024
 EVIDENCE_BYTES = 16 * 1024 * 1024
 ANSWERS_OF_ONE_COMMAND = 20  # of one agent
 AT_ONCE = 50
+PATIENT = (ResponseAction.COLLECT_TRIAGE, ResponseAction.QUERY_STATE)
 PROVINCE = Scope.province("door")
 SIGNED_BY = ("content-digest", "signature-input", "signature")
 
@@ -62,11 +63,11 @@ class CommandPost:
             self.waiting = frozenset(session.scalars(wanted))
 
     def commands_of(self, agent: AgentRow, now: datetime) -> list[tuple[bytes, bytes]]:
-        """Document and signature of what is due or will be, again until it is answered; the oldest first."""
+        """Document and signature of what is due, again until it is answered; what is urgent first, then the oldest."""
         wanted = (
             select(ResponseCommandRow)
             .where(ResponseCommandRow.agent_id == agent.id, *_open(now))
-            .order_by(ResponseCommandRow.asked_at)
+            .order_by(ResponseCommandRow.action.in_(PATIENT), ResponseCommandRow.asked_at)
             .limit(AT_ONCE)
         )
         with self._database.session(PROVINCE) as session:
@@ -151,6 +152,7 @@ def _open(now: datetime) -> tuple[Any, ...]:
     return (
         ResponseCommandRow.state == ResponseState.QUEUED,
         ResponseCommandRow.expires_at > now,
+        ResponseCommandRow.not_before <= now,
         ResponseCommandRow.document.is_not(None),
     )
 
@@ -162,12 +164,13 @@ def read_answer(body: bytes, agent_id: str) -> Answer:
         BatchError: it is no answer, or names another agent.
     """
     try:
+        body.decode()  # msgspec looks only at the strings that it keeps
         answer = msgspec.json.decode(body, type=Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BatchError(f"answer to a command: {error}") from error
     if answer.agent_id != agent_id:
         raise BatchError(f"answer to a command: it names another agent, {answer.agent_id!r}")
-    return answer
+    return msgspec.structs.replace(answer, reason=answer.reason.replace("\0", "\ufffd"))
 
 
 def _check_room(session: Session, agent: AgentRow, row: ResponseCommandRow) -> None:

@@ -14,23 +14,31 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
 
 from soc.errors import Conflict, FormError, NotAllowed, NotFound
 from soc.model.response import MEASURES, ResponseAction, ResponseState
 from soc.model.scope import Scope
 from soc.records.agents import AgentRow
-from soc.records.audit import audit
 from soc.records.database import Database
 from soc.records.responses import ResponseCommandRow, ResponseResultRow
-from soc.respond.case_acts import get_case, log
+from soc.respond.case_acts import get_case
 from soc.respond.names import Names
+from soc.respond.response_acts import (
+    MOST_AGENTS,
+    agents_for,
+    check_state,
+    check_words,
+    get_command,
+    key_of,
+    made_before,
+    new_row,
+    tell,
+    tell_asked,
+)
 from soc.respond.response_shapes import checked
 from soc.respond.response_states import OPEN, document_of, is_in_force, state_of_row
 
-MOST_AGENTS = 3_000  # in one asking
 LONGEST = timedelta(days=30)
-REASON_LETTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class ResponseDesk:
             Conflict: an agent was revoked or takes no commands, or the key was used for another asking.
         """
         whole = checked(action, parameters)
-        _check_words(action, reason, agent_ids)
+        check_words(action, reason, agent_ids)
         expires_at, begins = now + within, not_before or now
         if not timedelta(0) < within <= LONGEST or begins >= expires_at:
             raise FormError(
@@ -103,23 +111,22 @@ class ResponseDesk:
         request_id = f"rq-{secrets.token_hex(8)}"
         verb = "dry_run" if dry_run else "run"
         with self._database.write(scope) as session:
-            if idempotency_key and (made := _made(session, idempotency_key, agent_ids)):
+            if idempotency_key and (made := made_before(session, idempotency_key, agent_ids)):
                 if any((row.action, row.parameters) != (action, whole) for row in made):
                     raise Conflict(f"the key {idempotency_key!r} was used for another asking")
                 return Asked(made[0].request_id, tuple(row.id for row in made))
             if case_id:
                 get_case(session, case_id)
-            agents = [_agent(session, one) for one in dict.fromkeys(agent_ids)]
             rows = []
-            for agent in agents:
-                row = _row(agent, request_id, action, verb, whole, reason, scope, now)
+            for agent in agents_for(session, list(dict.fromkeys(agent_ids))):
+                row = new_row(agent, request_id, action, verb, whole, reason, scope, now)
                 row.case_id, row.not_before, row.expires_at = case_id, begins, expires_at
-                row.idempotency_key = _key_of(idempotency_key, agent.id)
+                row.idempotency_key = key_of(idempotency_key, agent.id)
                 if dry_run or action not in self._two_people:
                     self._seal(row)
                 session.add(row)
-                _tell(session, scope, row, "ask", reason, now)
                 rows.append(row)
+            tell_asked(session, scope, rows, now)
             return Asked(request_id, tuple(row.id for row in rows))
 
     def approve(self, scope: Scope, command_id: str, now: datetime) -> None:
@@ -130,15 +137,15 @@ class ResponseDesk:
             Conflict: it does not wait any more, or its time is over.
         """
         with self._database.write(scope) as session:
-            row = _get(session, command_id)
-            _in_state(row, now, ResponseState.WAITING)
+            row = get_command(session, command_id)
+            check_state(row, now, ResponseState.WAITING)
             if row.asked_by == scope.actor:
                 raise NotAllowed(
                     f"{command_id} needs the approval of a person who has not asked it"
                 )
             row.approved_by, row.approved_at = scope.actor, now
             self._seal(row)
-            _tell(session, scope, row, "approve", "", now)
+            tell(session, scope, row, "approve", "", now)
 
     def cancel(self, scope: Scope, command_id: str, reason: str, now: datetime) -> None:
         """Take a command back that no agent has fetched.
@@ -146,16 +153,16 @@ class ResponseDesk:
         Raises:
             Conflict: the agent has it; undo it instead.
         """
-        _check_words("cancel", reason, [command_id])
+        check_words("cancel", reason, [command_id])
         with self._database.write(scope) as session:
-            row = _get(session, command_id)
-            _in_state(row, now, *OPEN)
+            row = get_command(session, command_id)
+            check_state(row, now, *OPEN)
             if row.delivered_at is not None:
                 raise Conflict(
                     f"{row.host} has fetched {command_id}: wait for its answer, then undo it"
                 )
             row.state, row.answer = ResponseState.CANCELLED, reason
-            _tell(session, scope, row, "cancel", reason, now)
+            tell(session, scope, row, "cancel", reason, now)
 
     def undo(
         self,
@@ -171,9 +178,9 @@ class ResponseDesk:
         Raises:
             Conflict: it is no measure in force, or an undo is on its way.
         """
-        _check_words("undo", reason, [command_id])
+        check_words("undo", reason, [command_id])
         with self._database.write(scope) as session:
-            measure = _get(session, command_id)
+            measure = get_command(session, command_id)
             if not is_in_force(measure, now):
                 raise Conflict(f"{command_id} is no measure in force")
             for other in session.scalars(
@@ -181,15 +188,15 @@ class ResponseDesk:
             ):
                 if state_of_row(other, now) in OPEN:
                     raise Conflict(f"{other.id} already undoes {command_id}")
-            agent = _agent(session, measure.agent_id)
+            [agent] = agents_for(session, [measure.agent_id])
             action = ResponseAction(measure.action)
             request_id = f"rq-{secrets.token_hex(8)}"
-            row = _row(agent, request_id, action, "undo", {}, reason, scope, now)
+            row = new_row(agent, request_id, action, "undo", {}, reason, scope, now)
             row.measure_id, row.case_id, row.not_before = command_id, measure.case_id, now
             row.expires_at = now + within
             self._seal(row)
             session.add(row)
-            _tell(session, scope, row, "undo", reason, now)
+            tell(session, scope, row, "undo", reason, now)
             return row.id
 
     def find(self, scope: Scope, command_id: str) -> ResponseCommandRow | None:
@@ -225,7 +232,7 @@ class ResponseDesk:
     def state_of(self, scope: Scope, command_id: str, now: datetime) -> ResponseState:
         """Where a command stands. Raises NotFound outside the scope."""
         with self._database.session(scope) as session:
-            return state_of_row(_get(session, command_id), now)
+            return state_of_row(get_command(session, command_id), now)
 
     def results(self, scope: Scope, command_id: str) -> list[ResponseResultRow]:
         """The answers as they came, the oldest first; also those of agents it was not for."""
@@ -235,7 +242,7 @@ class ResponseDesk:
             .order_by(ResponseResultRow.received_at)
         )
         with self._database.session(scope) as session:
-            _get(session, command_id)
+            get_command(session, command_id)
             return list(session.scalars(wanted))
 
     def all(
@@ -295,101 +302,3 @@ class ResponseDesk:
         row.document = document_of(row)
         row.signature = self._sign(row.document)
         row.state = ResponseState.QUEUED
-
-
-def _check_words(form: str, reason: str, keys: Sequence[str]) -> None:
-    problems = []
-    if not reason.strip() or len(reason) > REASON_LETTERS:
-        problems.append(f"reason: 1 to {REASON_LETTERS} letters")
-    if not 0 < len(keys) <= MOST_AGENTS:
-        problems.append(f"agents: 1 to {MOST_AGENTS}")
-    if problems:
-        raise FormError(form, problems)
-
-
-def _agent(session: Session, agent_id: str) -> AgentRow:
-    agent = session.scalar(select(AgentRow).where(AgentRow.id == agent_id))
-    if agent is None:
-        raise NotFound("agent", agent_id)
-    if agent.revoked_at is not None:
-        raise Conflict(f"{agent_id} ({agent.name}) was revoked and takes no command")
-    if not agent.public_key:
-        raise Conflict(f"{agent_id} ({agent.name}) is a shipper of records and takes no command")
-    return agent
-
-
-def _row(
-    agent: AgentRow,
-    request_id: str,
-    action: ResponseAction,
-    verb: str,
-    parameters: dict[str, Any],
-    reason: str,
-    scope: Scope,
-    now: datetime,
-) -> ResponseCommandRow:
-    return ResponseCommandRow(
-        id=f"rc-{secrets.token_hex(12)}",
-        request_id=request_id,
-        agent_id=agent.id,
-        agency_id=agent.agency_id,
-        host=agent.name,
-        action=action,
-        verb=verb,
-        measure_id="",
-        parameters=parameters,
-        reason=reason,
-        case_id="",
-        asked_by=scope.actor,
-        asked_at=now,
-        approved_by="",
-        state=ResponseState.WAITING,
-    )
-
-
-def _get(session: Session, command_id: str) -> ResponseCommandRow:
-    row = session.scalar(select(ResponseCommandRow).where(ResponseCommandRow.id == command_id))
-    if row is None:
-        raise NotFound("command", command_id)
-    return row
-
-
-def _made(session: Session, key: str, agent_ids: Sequence[str]) -> list[ResponseCommandRow]:
-    """What a key made before: the rows of just these agents, in their order."""
-    keys = [_key_of(key, one) for one in dict.fromkeys(agent_ids)]
-    found = {
-        row.idempotency_key: row
-        for row in session.scalars(
-            select(ResponseCommandRow).where(ResponseCommandRow.idempotency_key.in_(keys))
-        )
-    }
-    if found and len(found) != len(keys):
-        raise Conflict(f"the key {key!r} was used for other agents")
-    return [found[one] for one in keys] if found else []
-
-
-def _key_of(key: str, agent_id: str) -> str | None:
-    if len(key) > 120:
-        raise FormError("ask", ["idempotency_key: at most 120 letters"])
-    return f"{key}:{agent_id}" if key else None
-
-
-def _in_state(row: ResponseCommandRow, now: datetime, *wanted: ResponseState) -> None:
-    state = state_of_row(row, now)
-    if state not in wanted:
-        raise Conflict(f"{row.id} is {state}, not {' or '.join(wanted)}")
-
-
-def _tell(
-    session: Session, scope: Scope, row: ResponseCommandRow, did: str, text: str, now: datetime
-) -> None:
-    """One line in the audit log, and one in the log of the case."""
-    said = f"{row.action} {row.verb} {row.host}" + (f": {text}" if text else "")
-    detail = {"agent_id": row.agent_id, "parameters": row.parameters, "request": row.request_id}
-    audit(
-        session, scope, f"response.{did}", "response", row.id, said, detail,
-        now=now, agency_id=row.agency_id,
-    )  # fmt: skip
-    if row.case_id:
-        case = get_case(session, row.case_id)
-        log(session, scope, case, "response", f"{did} {said} ({row.id})", detail, now=now)

@@ -9,7 +9,10 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from soc.console.app import create_app
+from soc.errors import BatchError
 from soc.model.scope import Scope
+from soc.receive.commands import CommandPost
+from soc.records.agents import AgentRow
 from tests.console.conftest import signed_in
 from tests.console.seed import Site
 from tests.console.test_pages import dangers
@@ -97,3 +100,30 @@ def test_an_analyst_looks_and_does_not_act(app: FastAPI, own_site: Site) -> None
     client, command_id = signed_in(app, "thuha"), measures(own_site)["SXD-FS01"]
     assert 'action="/responses/undo"' not in client.get("/responses").text
     assert client.get(f"/responses/{command_id}").status_code == 200
+
+
+def test_hostile_answers_of_an_agent_stay_text(app: FastAPI, own_site: Site, tmp_path) -> None:
+    """Script, overrides, NUL, deep nesting are shown and break nothing; half a surrogate is no JSON."""
+    parts, command_id = own_site.parts, measures(own_site)["SXD-FS01"]
+    post_of, agent = (
+        CommandPost(parts.database, tmp_path, str),
+        AgentRow(id="ag-1", agency_id="sxd"),
+    )
+
+    def take(more: str) -> None:
+        body = (
+            f'{{"command_id": "{command_id}", "agent_id": "ag-1", "document_sha256": "", "state": "failed",'
+            f' "reason": "\\u0000 <img src=x>", "found": {{}}, "more": {more}}}'
+        )
+        post_of.take_answer(agent, body.encode(), {}, parts.clock())
+
+    take('{"x": "\\u0000 <script>alert(1)</script> \\u202e"}')
+    take("[" * 500 + "]" * 500)
+    with pytest.raises(BatchError):
+        take('"\\ud800"')
+    client = signed_in(app, "quanly")
+    page = client.get(f"/responses/{command_id}")
+    assert (page.status_code, dangers(page.text)) == (200, [])
+    assert "<script>alert" not in page.text
+    assert "\u202e" not in page.text
+    assert client.get(f"/api/v1/responses/{command_id}").status_code == 200

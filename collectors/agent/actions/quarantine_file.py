@@ -11,13 +11,10 @@ A kill before "stored" leaves the file, which gets its name back; after it, the 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,12 +28,24 @@ from collectors.agent.actions.contract import (
     only,
     text_of,
 )
+from collectors.agent.actions.files_in_place import (
+    REGULAR,
+    compare,
+    copy,
+    digest_of,
+    exists,
+    facts_of,
+    folder_of,
+    is_same,
+    name_back,
+    opened,
+    plain_path,
+    said_of,
+    set_times,
+)
 
 LARGEST_BYTES = 1024**3
 KEPT_FREE_BYTES = 512 * 1024**2  # of the store's disk
-CHUNK = 1024 * 1024
-REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-FORBIDDEN = ("/proc", "/sys", "/dev", "/run/systemd")
 
 
 class QuarantineFile:
@@ -49,7 +58,7 @@ class QuarantineFile:
         with opened(path) as (_, descriptor):
             facts = facts_of(descriptor)
             facts["sha256"] = copy(descriptor, None, work)
-        _compare(wanted, facts["sha256"])
+        compare(wanted, facts["sha256"])
         return Outcome(DONE, found={"path": str(path), **facts})
 
     def run(self, work: Work) -> Outcome:
@@ -57,7 +66,7 @@ class QuarantineFile:
         with opened(path) as (folder, descriptor):
             facts = facts_of(descriptor)
             if wanted:
-                _compare(wanted, copy(descriptor, None, work))
+                compare(wanted, copy(descriptor, None, work))
             room = shutil.disk_usage(work.folder.parent.parent).free - KEPT_FREE_BYTES
             if facts["size"] > min(LARGEST_BYTES, room):
                 raise ActionRefused(f"{path} has {facts['size']} bytes: no room in the quarantine")
@@ -67,10 +76,14 @@ class QuarantineFile:
             try:
                 os.rename(path.name, aside, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError as error:
-                raise ActionRefused(f"{path.parent} does not let it go: {_said(error)}") from error
+                raise ActionRefused(
+                    f"{path.parent} does not let it go: {said_of(error)}"
+                ) from error
             work.step("after rename")
-            if not _is(folder, aside, facts):
-                _name_back(folder, aside, path.name)
+            if not is_same(folder, aside, facts):
+                if not name_back(folder, aside, path.name):
+                    left = {"file": str(path.parent / aside)}
+                    return Outcome(FAILED, f"{path} was replaced twice meanwhile", left)
                 raise ActionRefused(f"{path} was replaced by another file meanwhile")
             return self._store(work, folder, descriptor, path, facts, wanted)
 
@@ -81,9 +94,9 @@ class QuarantineFile:
             raise ActionRefused("there is no such file in the quarantine")
         if work.noted("restored"):
             return Outcome(DONE, "it was restored before", {"path": origin["path"]})
-        path, aside = _path(origin["path"]), f"{origin['aside']}-back"
-        with _folder(path.parent) as folder:
-            if _exists(folder, path.name):
+        path, aside = plain_path(origin["path"]), f"{origin['aside']}-back"
+        with folder_of(path.parent) as folder:
+            if exists(folder, path.name):
                 raise ActionRefused(f"{path} exists again: move it away first")
             work.step("before restore")
             with (work.folder / "content").open("rb") as content:
@@ -96,7 +109,7 @@ class QuarantineFile:
                 raise ActionRefused(f"{path} exists again: move it away first") from error
             work.step("after link")
             os.unlink(aside, dir_fd=folder)
-            _set_times(folder, path.name, stored)
+            set_times(folder, path.name, stored)
             os.fsync(folder)
         return self._close(work, stored)
 
@@ -104,19 +117,19 @@ class QuarantineFile:
         origin, stored = work.noted("origin"), work.noted("stored")
         if origin is None:
             return Outcome(UNCHANGED, "the agent was killed before it touched the file")
-        path = _path(origin["path"])
+        path = plain_path(origin["path"])
         said = "the agent was killed meanwhile; "
-        with _folder(path.parent) as folder:
+        with folder_of(path.parent) as folder:
             if verb == "undo":
                 return self._after_killed_restore(work, folder, path, origin, stored or {}, said)
             if stored is not None:
-                if _is(folder, origin["aside"], origin):
+                if is_same(folder, origin["aside"], origin):
                     os.unlink(origin["aside"], dir_fd=folder)
                 return Outcome(DONE, said + "the file was stored", {**stored, "path": str(path)})
             (work.folder / "content").unlink(missing_ok=True)
-            if not _exists(folder, origin["aside"]):
+            if not exists(folder, origin["aside"]):
                 return Outcome(UNCHANGED, said + "the file stands where it stood")
-            if _name_back(folder, origin["aside"], path.name):
+            if name_back(folder, origin["aside"], path.name):
                 return Outcome(UNCHANGED, said + "the file has its name again")
             left = {"file": str(path.parent / origin["aside"])}
             return Outcome(FAILED, said + "its name is taken: it stands beside it", left)
@@ -129,7 +142,10 @@ class QuarantineFile:
         wanted = work.parameters.get("sha256", "")
         if not isinstance(wanted, str) or not re.fullmatch(r"([0-9a-f]{64})?", wanted):
             raise ActionRefused("parameter sha256: expected 64 small hexadecimal digits")
-        return _path(text_of(work, "path")), wanted
+        path = plain_path(text_of(work, "path"))
+        if path.is_relative_to(work.folder.parent.parent.resolve()):
+            raise ActionRefused(f"{path} is the agent's own")
+        return path, wanted
 
     def _store(
         self,
@@ -147,7 +163,7 @@ class QuarantineFile:
                 content.chmod(0o600)
                 facts["sha256"] = copy(descriptor, file.fileno(), work)
                 os.fsync(file.fileno())
-            _compare(wanted, facts["sha256"])
+            compare(wanted, facts["sha256"])
             now = os.fstat(descriptor)
             if (now.st_size, now.st_mtime_ns) != (facts["size"], facts["mtime_ns"]):
                 raise ActionRefused(f"{path} was written to while it was taken; try again")
@@ -155,7 +171,9 @@ class QuarantineFile:
             work.note("stored", facts)
         except (OSError, TimeoutError, ActionRefused) as error:
             content.unlink(missing_ok=True)
-            _name_back(folder, f".soc-{work.folder.name}", path.name)
+            if not name_back(folder, f".soc-{work.folder.name}", path.name):
+                left = {"file": str(path.parent / f".soc-{work.folder.name}")}
+                return Outcome(FAILED, f"{error}; its name was taken meanwhile", left)
             raise ActionRefused(str(error)) from error
         work.step("before unlink")
         os.unlink(f".soc-{work.folder.name}", dir_fd=folder)
@@ -173,8 +191,8 @@ class QuarantineFile:
         said: str,
     ) -> Outcome:
         aside = f"{origin['aside']}-back"
-        if _exists(folder, aside):
-            same = _exists(folder, path.name) and os.path.samestat(
+        if exists(folder, aside):
+            same = exists(folder, path.name) and os.path.samestat(
                 os.stat(aside, dir_fd=folder, follow_symlinks=False),
                 os.stat(path.name, dir_fd=folder, follow_symlinks=False),
             )
@@ -183,18 +201,18 @@ class QuarantineFile:
                 return Outcome(UNCHANGED, said + "the file is still in the quarantine")
         elif not self._is_back(folder, path, stored):
             return Outcome(UNCHANGED, said + "the file is still in the quarantine")
-        _set_times(folder, path.name, stored)
+        set_times(folder, path.name, stored)
         closed = self._close(work, stored)
         return Outcome(DONE, said + "the file was restored", closed.found)
 
     def _is_back(self, folder: int, path: PurePosixPath, stored: dict[str, Any]) -> bool:
         """Whether the path holds what was stored: the kill came after the last name was taken away."""
-        if not _exists(folder, path.name):
+        if not exists(folder, path.name):
             return False
         descriptor = os.open(path.name, REGULAR, dir_fd=folder)
         try:
             is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            return is_file and _hash(descriptor) == stored.get("sha256")
+            return is_file and digest_of(descriptor) == stored.get("sha256")
         finally:
             os.close(descriptor)
 
@@ -205,67 +223,13 @@ class QuarantineFile:
         return Outcome(DONE, found={"path": origin.get("path", ""), "sha256": stored.get("sha256")})
 
 
-@contextmanager
-def opened(path: PurePosixPath) -> Iterator[tuple[int, int]]:
-    """Descriptors of the folder and the regular file; symbolic links on the way are refused."""
-    with _folder(path.parent) as folder:
-        try:
-            descriptor = os.open(path.name, REGULAR, dir_fd=folder)
-        except OSError as error:
-            raise ActionRefused(f"{path}: {_said(error)}") from error
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ActionRefused(f"{path} is not a regular file")
-            yield folder, descriptor
-        finally:
-            os.close(descriptor)
-
-
-def facts_of(descriptor: int) -> dict[str, Any]:
-    """What must come back with the bytes. The time of the last change of the inode cannot."""
-    found = os.fstat(descriptor)
-    attributes = {name: os.getxattr(descriptor, name).hex() for name in os.listxattr(descriptor)}
-    return {
-        "device": found.st_dev,
-        "inode": found.st_ino,
-        "size": found.st_size,
-        "mode": stat.S_IMODE(found.st_mode),
-        "user": found.st_uid,
-        "group": found.st_gid,
-        "atime_ns": found.st_atime_ns,
-        "mtime_ns": found.st_mtime_ns,
-        "names": found.st_nlink,  # more than one: the bytes can still be reached by another name
-        "attributes": attributes,
-    }
-
-
-def copy(source: int, target: int | None, work: Work) -> str:
-    """Read a file from its start, into another one if there is one; the SHA-256 in hex."""
-    digest, offset = hashlib.sha256(), 0
-    while chunk := os.pread(source, CHUNK, offset):
-        work.seconds_left()
-        digest.update(chunk)
-        offset += len(chunk)
-        while target is not None and chunk:
-            chunk = chunk[os.write(target, chunk) :]
-    return digest.hexdigest()
-
-
-def _hash(descriptor: int) -> str:
-    digest, offset = hashlib.sha256(), 0
-    while chunk := os.pread(descriptor, CHUNK, offset):
-        digest.update(chunk)
-        offset += len(chunk)
-    return digest.hexdigest()
-
-
 def _build(folder: int, aside: str, content: int, stored: dict[str, Any], work: Work) -> None:
     """The file again, under another name: bytes, owner, attributes, mode (last: a chown takes setuid away)."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         target = os.open(aside, flags, 0o600, dir_fd=folder)
     except OSError as error:
-        raise ActionRefused(f"the folder does not take the file: {_said(error)}") from error
+        raise ActionRefused(f"the folder does not take the file: {said_of(error)}") from error
     try:
         if copy(content, target, work) != stored["sha256"]:
             raise ActionRefused("the bytes in the quarantine are no longer those that were stored")
@@ -279,77 +243,3 @@ def _build(folder: int, aside: str, content: int, stored: dict[str, Any], work: 
         raise ActionRefused(str(error)) from error
     finally:
         os.close(target)
-
-
-def _path(text: str) -> PurePosixPath:
-    path = PurePosixPath(text)
-    if not path.is_absolute() or ".." in path.parts or not path.name or str(path) != text:
-        raise ActionRefused(
-            f"{text!r}: expected a plain absolute path, without .. or doubled slashes"
-        )
-    if any(path.is_relative_to(one) for one in FORBIDDEN):
-        raise ActionRefused(f"{text} is no file of a disk")
-    return path
-
-
-@contextmanager
-def _folder(path: PurePosixPath) -> Iterator[int]:
-    """A descriptor of a folder, opened one part below the other without following links."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open("/", flags)
-    try:
-        for part in path.parts[1:]:
-            try:
-                below = os.open(part, flags, dir_fd=descriptor)
-            except OSError as error:
-                raise ActionRefused(f"{path} at {part!r}: {_said(error)}") from error
-            os.close(descriptor)
-            descriptor = below
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _is(folder: int, name: str, facts: dict[str, Any]) -> bool:
-    try:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (found.st_dev, found.st_ino) == (facts["device"], facts["inode"])
-
-
-def _exists(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _name_back(folder: int, aside: str, name: str) -> bool:
-    """Give a file its name again, unless another one has it now."""
-    try:
-        os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-    except FileExistsError:
-        if not os.path.samestat(
-            os.stat(aside, dir_fd=folder, follow_symlinks=False),
-            os.stat(name, dir_fd=folder, follow_symlinks=False),
-        ):
-            return False
-    os.unlink(aside, dir_fd=folder)
-    return True
-
-
-def _set_times(folder: int, name: str, stored: dict[str, Any]) -> None:
-    times = (stored["atime_ns"], stored["mtime_ns"])
-    os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
-
-
-def _compare(wanted: str, found: str) -> None:
-    if wanted and wanted != found:
-        raise ActionRefused(f"the file's SHA-256 is {found}, not the one asked for")
-
-
-def _said(error: OSError) -> str:
-    links = {40: "a symbolic link stands in the way", 20: "not a folder, or a symbolic link"}
-    return links.get(error.errno or 0, error.strerror or repr(error))

@@ -126,7 +126,7 @@ def response(parts: Parts, who: Reader, command_id: str) -> WholeCommand:
             state=row.state,
             reason=row.reason,
             sha256=row.sha256,
-            raw=row.raw.decode(),
+            raw=row.raw.decode(errors="replace"),
             proof=row.proof,
         )
         for row in parts.responses.results(who.scope, command_id)

@@ -119,6 +119,30 @@ def test_a_file_put_in_the_place_meanwhile_is_left_alone(tmp_path):
     assert path.read_bytes() == b"innocent"
 
 
+def test_a_file_whose_name_is_taken_meanwhile_is_named_where_it_stands(tmp_path):
+    """It cannot get its name back without writing over another one: it is said, and nothing is lost."""
+    path = tmp_path / "x"
+    path.write_bytes(b"meant")
+    work = a_work(tmp_path, path=str(path), sha256=hashlib.sha256(b"meant").hexdigest())
+
+    def step(name: str) -> None:
+        if name == "before stored":
+            path.write_bytes(b"new")
+            raise OSError(28, "No space left on device")
+
+    work.step = step
+    outcome = QuarantineFile().run(work)
+    assert outcome.state == "failed"
+    assert Path(outcome.found["file"]).read_bytes() == b"meant"
+    assert path.read_bytes() == b"new"
+
+
+def test_the_agents_own_files_are_left_alone(tmp_path):
+    work = a_work(tmp_path, path=str(tmp_path / "home" / "key.pem"))
+    with pytest.raises(ActionRefused, match="the agent's own"):
+        QuarantineFile().run(work)
+
+
 def test_other_bytes_than_those_asked_for_are_refused(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"other")

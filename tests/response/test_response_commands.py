@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,6 +25,7 @@ from soc.receive.certificates import door_certificate
 from soc.receive.command_key import CONTEXT, command_certificate, command_signer
 from soc.receive.commands import CommandPost
 from soc.records.accounts import AuditRow
+from soc.records.agents import AgentRow
 from soc.records.responses import ResponseCommandRow
 from soc.respond.response_states import document_of
 from tests.response.agent_alone import commands_in
@@ -174,6 +177,33 @@ def test_a_command_is_not_begun_before_its_time(lab: Lab, counted):
     wait_until(lambda: action.acts == [command_id])
 
 
+def test_an_isolation_does_not_wait_for_bundles(lab: Lab, tmp_path):
+    """Three long actions that hang, and fifty more in the queue: what is urgent is begun all the same."""
+    hang = threading.Event()
+
+    class Hanging(Counted):
+        name, timeout_seconds, is_measure = "collect_triage", 300.0, False
+
+        def run(self, work):
+            self.acts.append(work.command_id)
+            hang.wait(30)
+            return Outcome(DONE)
+
+    slow, quick = Hanging(), Counted()
+    actions = {"collect_triage": slow, "isolate_host": quick}
+    agent = lab.agent(tmp_path / "ws-01", actions=actions)
+    for _ in range(55):
+        lab.ask(agent, ResponseAction.COLLECT_TRIAGE, {})
+    agent.turn()
+    wait_until(lambda: len(slow.acts) == 3)
+    urgent = lab.ask(agent, ResponseAction.ISOLATE_HOST, ISOLATE)
+    assert lab.outcome(agent, urgent)["state"] == "done"
+    assert len(slow.acts) == 3
+    hang.set()
+    wait_until(lambda: not agent._running)
+    agent.link.close()
+
+
 def test_two_people_or_nothing(lab: Lab, counted):
     """Who asked cannot approve; before the second person the door has nothing to hand out; both stand in the log."""
     agent, action = counted
@@ -230,6 +260,31 @@ def test_an_offline_machine_gets_its_command_when_it_comes_and_not_after_the_dea
     assert action.acts == []
     first.link.close()
     late.link.close()
+
+
+def test_one_asking_of_many_machines_is_one_line_for_each_agency(lab: Lab):
+    """2,500 machines in one transaction that holds the door up for moments; each has a command of its own."""
+    with lab.database.write(AN) as session:
+        session.add_all(
+            AgentRow(
+                id=f"ag-{number}", name=f"ws-{number}", agency_id=f"a-{number % 3}",
+                public_key=bytes(32), enrolled_at=now(),
+            )
+            for number in range(2_500)
+        )  # fmt: skip
+    ids = [f"ag-{number}" for number in range(2_500)]
+    began = time.monotonic()
+    how = {"reason": "x", "now": now(), "idempotency_key": "k"}
+    wanted = (AN, ids, ResponseAction.QUERY_STATE, {"what": "sockets"})
+    asked = lab.desk.ask(*wanted, **how)
+    took = time.monotonic() - began
+    assert len(set(asked.command_ids)) == 2_500
+    assert lab.desk.ask(*wanted, **how) == asked
+    with lab.database.session(AN) as session:
+        told = list(session.scalars(select(AuditRow).where(AuditRow.key == asked.request_id)))
+    assert sorted(len(row.detail["agents"]) for row in told) == [833, 833, 834]
+    assert len(lab.desk.tally(AN, asked.request_id, now()).silent) == 2_500
+    assert took < 5
 
 
 def test_the_end_of_a_measure_is_told_by_the_agent(lab: Lab, counted):
@@ -413,6 +468,7 @@ def test_a_field_of_the_wrong_kind_is_refused(field, value):
         b"\xff",
         b"[" * 100_000,
         b"{}",
+        b'{"command_id":"rc-1","agent_id":"","document_sha256":"","state":"done","reason":"","found":{},"x":"\xff"}',
         b'{"command_id":"rc-1","agent_id":"ag-other","document_sha256":"","state":"done","reason":"","found":{}}',
         b'{"command_id":"rc-1","agent_id":"","document_sha256":"","state":"king","reason":"","found":{}}',
         b"x" * 1_100_000,

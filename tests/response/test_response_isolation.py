@@ -36,6 +36,20 @@ def serve(family, address):
     listening.listen()
     while True:
         listening.accept()[0].close()
+def echo_datagrams():
+    talking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    talking.bind(("0.0.0.0", 53))
+    while True:
+        content, sender = talking.recvfrom(100)
+        talking.sendto(content, sender)
+def echo_stream():
+    listening = socket.create_server(("0.0.0.0", 7001))
+    while True:
+        made = listening.accept()[0]
+        while content := made.recv(100):
+            made.sendall(content)
+threading.Thread(target=echo_datagrams, daemon=True).start()
+threading.Thread(target=echo_stream, daemon=True).start()
 threading.Thread(target=serve, args=(socket.AF_INET6, "::"), daemon=True).start()
 serve(socket.AF_INET, "0.0.0.0")
 """
@@ -51,6 +65,22 @@ def call(place):
         return "cut"
 with ThreadPoolExecutor(8) as pool:
     print(*pool.map(call, sys.argv[1:]))
+"""
+STANDING = """
+import socket, sys
+stream = socket.create_connection((sys.argv[1], 7001), 5)
+stream.settimeout(0.7)
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.settimeout(0.7)
+datagrams.connect((sys.argv[2], 53))
+def alive(talking):
+    try:
+        talking.send(b"x")
+        return "reached" if talking.recv(1) else "cut"
+    except OSError:
+        return "cut"
+for _ in sys.stdin:
+    print(alive(stream), alive(datagrams), flush=True)
 """
 
 
@@ -223,6 +253,35 @@ def test_an_isolated_host_reaches_the_platform_and_nothing_else(province: Provin
     province.await_state(undo, "done")
     assert province.seen_from(1) == OPEN
     assert province.lab.desk.measures(AN, datetime.now(UTC)) == []
+
+
+@pytest.mark.root
+def test_an_isolation_cuts_what_is_open_already_and_dns(province: Province):
+    """A connection to another machine that stands when it begins, and datagrams to port 53 of the platform itself."""
+    command = ["ip", "netns", "exec", f"{province.net.tag}1", sys.executable, "-c", STANDING]
+    standing = subprocess.Popen(
+        [*command, "10.77.0.13", "10.77.0.1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask() -> list[str]:
+        assert standing.stdin is not None
+        assert standing.stdout is not None
+        standing.stdin.write("\n")
+        standing.stdin.flush()
+        return standing.stdout.readline().split()
+
+    try:
+        assert ask() == ["reached", "reached"]
+        command_id = province.isolate(1, 600)
+        assert ask() == ["cut", "cut"]
+    finally:
+        standing.kill()
+        standing.communicate()
+    undo = province.lab.desk.undo(AN, command_id, "sạch", datetime.now(UTC))
+    province.await_state(undo, "done")
 
 
 @pytest.mark.root

@@ -82,6 +82,26 @@ def alive(talking):
 for _ in sys.stdin:
     print(alive(stream), alive(datagrams), flush=True)
 """
+RECEIVER = """
+import socket
+receiving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+receiving.bind(("0.0.0.0", 5400))
+receiving.settimeout(1.5)
+print("ready", flush=True)
+try:
+    print(receiving.recv(9).decode())
+except TimeoutError:
+    print("cut")
+"""
+SENDER = """
+import socket, sys
+sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(3):
+    try:
+        sending.sendto(b"reached", (sys.argv[1], 5400))
+    except PermissionError:
+        pass
+"""
 
 
 @dataclass
@@ -141,6 +161,17 @@ class Net:
         """Connections from a namespace to each ``host@port``: reached or cut."""
         command = ["ip", "netns", "exec", self.tag + where, sys.executable, "-c", CALLER, *places]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    def one_way(self, where: str, to: str, address: str) -> str:
+        """Whether datagrams that want no answer arrive: reached or cut."""
+        begin = ["ip", "netns", "exec"]
+        receiver = [*begin, self.tag + to, sys.executable, "-c", RECEIVER]
+        with subprocess.Popen(receiver, stdout=subprocess.PIPE, text=True) as receiving:
+            assert receiving.stdout is not None
+            receiving.stdout.readline()
+            sender = [*begin, self.tag + where, sys.executable, "-c", SENDER, address]
+            subprocess.run(sender, check=True)
+            return receiving.stdout.readline().strip()
 
 
 @dataclass
@@ -257,7 +288,7 @@ def test_an_isolated_host_reaches_the_platform_and_nothing_else(province: Provin
 
 @pytest.mark.root
 def test_an_isolation_cuts_what_is_open_already_and_dns(province: Province):
-    """A connection to another machine that stands when it begins, and datagrams to port 53 of the platform itself."""
+    """A standing connection, port 53 of the platform, and datagrams that want no answer, out and in."""
     command = ["ip", "netns", "exec", f"{province.net.tag}1", sys.executable, "-c", STANDING]
     standing = subprocess.Popen(
         [*command, "10.77.0.13", "10.77.0.1"],
@@ -280,8 +311,12 @@ def test_an_isolation_cuts_what_is_open_already_and_dns(province: Province):
     finally:
         standing.kill()
         standing.communicate()
+    assert province.net.one_way("1", "3", "10.77.0.13") == "cut"
+    assert province.net.one_way("3", "1", "10.77.0.11") == "cut"
     undo = province.lab.desk.undo(AN, command_id, "sạch", datetime.now(UTC))
     province.await_state(undo, "done")
+    assert province.net.one_way("1", "3", "10.77.0.13") == "reached"
+    assert province.net.one_way("3", "1", "10.77.0.11") == "reached"
 
 
 @pytest.mark.root

@@ -245,7 +245,7 @@ def province(
 
 def enrolled(lab: Lab, net: Net, folder: Path, database: Database) -> Province:
     """Five agents, enrolled from their own namespaces: by IPv4, the fourth by name, the fifth by IPv6."""
-    made = Province(lab, net, [], [], [])
+    made, enrolling = Province(lab, net, [], [], []), []
     for number in range(1, AGENTS + 1):
         token = create_token(database, AN, datetime.now(UTC), owner=Owner("a-sxd"))
         home = folder / f"ws-{number}"
@@ -253,9 +253,11 @@ def enrolled(lab: Lab, net: Net, folder: Path, database: Database) -> Province:
         arguments = ["--platform", f"https://{name}:{PORT}", "--token", token.secret]
         command = [sys.executable, "-m", "collectors.agent.main", "enrol", "--home", str(home)]
         command += [*arguments, "--ca", str(lab.keys / "ca.pem"), "--name", f"ws-{number}"]
-        assert net.start(str(number), command).wait(30) == 0
-        (home / "agent.yaml").write_text("inputs: []\ncommands: {poll_seconds: 1}\n")
+        enrolling.append(net.start(str(number), command))
         made.homes.append(home)
+    for number, (home, process) in enumerate(zip(made.homes, enrolling, strict=True), 1):
+        assert process.wait(30) == 0
+        (home / "agent.yaml").write_text("inputs: []\ncommands: {poll_seconds: 1}\n")
         made.ids.append(json.loads((home / "identity.json").read_text())["agent_id"])
         made.agents.append(made.start_agent(number))
     return made

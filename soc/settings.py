@@ -13,6 +13,8 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from soc.model.response import ResponseAction
+
 
 class Settings(BaseSettings):
     """The settings of one site. Sizes are bytes, times seconds unless the name says otherwise."""
@@ -100,6 +102,15 @@ class Settings(BaseSettings):
     max_record_bytes: int = Field(
         2**20, description="Larger records are set aside with their bytes."
     )
+    response_two_people: list[ResponseAction] = Field(
+        default_factory=lambda: [
+            ResponseAction.ISOLATE_HOST,
+            ResponseAction.STOP_PROCESS,
+            ResponseAction.QUARANTINE_FILE,
+            ResponseAction.DISABLE_ACCOUNT,
+        ],
+        description="Response actions on agents that a second person must approve.",
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
 
     @property
@@ -118,6 +129,11 @@ class Settings(BaseSettings):
     def rule_sets_home(self) -> Path:
         """Of imported rules (``soc rules import``)."""
         return self.home.absolute() / "rule-sets"
+
+    @property
+    def evidence_home(self) -> Path:
+        """Of bundles that agents collected, by their SHA-256."""
+        return self.home / "evidence"
 
     @property
     def keys_home(self) -> Path:

@@ -18,6 +18,7 @@ inputs:
   - {kind: flow_export, udp: "0.0.0.0:2055", exporters: [10.0.0.0/8]}  # exporters may be left out
 exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
 limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
+commands: {poll_seconds: 30}         # how often the platform is asked for response commands
 ```
 """
 
@@ -45,7 +46,7 @@ from collectors.agent.inputs.syslog import Syslog
 
 MEBIBYTE = 1024 * 1024
 SYSTEM_LOGS = ("/var/log/auth.log", "/var/log/secure", "/var/log/syslog", "/var/log/messages")
-KEYS = {"platform", "ca", "host", "zone", "inputs", "exclude", "limits"}
+KEYS = {"platform", "ca", "host", "zone", "inputs", "exclude", "limits", "commands"}
 LIMIT_KEYS = {"memory_mb", "cpu_percent", "spool_mb"}
 INPUT_KEYS = {
     "auto": set(),
@@ -85,6 +86,7 @@ class Config:
     inputs: Sequence[Mapping[str, Any]] = ({"kind": "auto"},)
     exclude: Sequence[str] = ()  # patterns and folders that the file inputs leave alone
     limits: Limits = field(default_factory=Limits)
+    poll_seconds: int = 30
 
 
 def load_config(home: Path) -> Config:
@@ -111,6 +113,8 @@ def config_from(facts: Any, home: Path) -> Config:
     _check_keys(facts, KEYS, "agent.yaml")
     limits = facts.get("limits") or {}
     _check_keys(limits, LIMIT_KEYS, "limits")
+    commands = facts.get("commands") or {}
+    _check_keys(commands, {"poll_seconds"}, "commands")
     entries = [
         {"kind": one} if isinstance(one, str) else one for one in facts.get("inputs", ["auto"])
     ]
@@ -127,6 +131,7 @@ def config_from(facts: Any, home: Path) -> Config:
             cpu_percent=_number(limits, "cpu_percent", 25),
             spool_bytes=_number(limits, "spool_mb", 512) * MEBIBYTE,
         ),
+        poll_seconds=_number(commands, "poll_seconds", 30, place="commands"),
     )
     inputs_of(config)
     return config
@@ -234,10 +239,10 @@ def _networks(entry: Mapping[str, Any]) -> list[Network]:
         raise ConfigError(f"inputs: flow_export: exporters: {error}") from error
 
 
-def _number(limits: Mapping[str, Any], key: str, default: int) -> int:
+def _number(limits: Mapping[str, Any], key: str, default: int, *, place: str = "limits") -> int:
     value = limits.get(key, default)
     if not isinstance(value, int) or value < 1:
-        raise ConfigError(f"limits: {key} must be a whole number from 1, not {value!r}")
+        raise ConfigError(f"{place}: {key} must be a whole number from 1, not {value!r}")
     return value
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import platform as machine
 import shutil
 from pathlib import Path
 
-from collectors.agent import identity
-from collectors.agent.errors import AgentError
+from collectors.agent import command_key, identity
+from collectors.agent.errors import AgentError, ConfigError
 from collectors.agent.link import Link
 from collectors.agent.notices import VERSION
 from collectors.agent.spool import Spool
@@ -49,6 +50,10 @@ def enrol(home: Path, *, platform: str, ca: Path, token: str, name: str) -> str:
     if ca.absolute() != kept.absolute():
         shutil.copyfile(ca, kept)
     identity.save_identity(home, agent_id=agent_id, name=name, platform=platform)
+    offered = answer.facts().get("command_certificate")
+    if isinstance(offered, str) and offered:
+        with contextlib.suppress(ConfigError):  # the agent tells it when it runs, and obeys nothing
+            command_key.pin(home, offered, kept)
     return agent_id
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from collectors.agent.errors import ConfigError, LinkError
 
 TIMEOUT_SECONDS = 60.0
+ADDRESSES_FILE = "platform.json"  # of the home: where the platform was when the host was isolated
 STALE = (http.client.RemoteDisconnected, ConnectionError, http.client.CannotSendRequest)
 
 
@@ -41,8 +42,12 @@ class Answer:
 class Link:
     """Not shared between threads."""
 
-    def __init__(self, platform: str, ca: Path) -> None:
+    def __init__(self, platform: str, ca: Path, addresses: Path | None = None) -> None:
         """Prepare; nothing is opened yet.
+
+        Args:
+            addresses: file with the platform's addresses, for when its name cannot be resolved: an isolated host
+                has no DNS. The certificate is checked against the name in any case.
 
         Raises:
             ConfigError: not an https address, or no usable CA file.
@@ -56,6 +61,7 @@ class Link:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"the CA file {ca} cannot be used: {error}") from error
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._addresses = addresses
         self._connection: http.client.HTTPSConnection | None = None
 
     def request(
@@ -101,6 +107,7 @@ class Link:
             self._connection = http.client.HTTPSConnection(
                 self.host, self.port, timeout=TIMEOUT_SECONDS, context=self._tls
             )
+            setattr(self._connection, "_create_connection", self._reach)  # noqa: B010 - http.client's own seam
             self._connection.connect()
             # A small request must not wait for the acknowledgement of the one before.
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -111,6 +118,23 @@ class Link:
         if response.will_close:
             self.close()
         return Answer(response.status, found, content)
+
+    def _reach(self, place: tuple[str, int], *more: Any) -> socket.socket:
+        """Connect by the name, or by the addresses kept for it."""
+        try:
+            return socket.create_connection(place, *more)
+        except socket.gaierror:
+            for address in self._kept_addresses():
+                with contextlib.suppress(OSError):
+                    return socket.create_connection((address, place[1]), *more)
+            raise
+
+    def _kept_addresses(self) -> list[str]:
+        try:
+            facts = json.loads(self._addresses.read_bytes()) if self._addresses else {}
+            return [str(one) for one in facts["addresses"] if facts["host"] == self.host]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
 
     def _error(self, error: Exception) -> LinkError:
         return LinkError(f"{self.host}:{self.port}: {error or type(error).__name__}")

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collectors.agent.actions import actions_here
+from collectors.agent.commands import Commands
 from collectors.agent.config import Config, inputs_of
 from collectors.agent.identity import Identity, facts_of
 from collectors.agent.inputs.contract import Input
 from collectors.agent.intake import Intake
 from collectors.agent.limits import Ceiling
-from collectors.agent.link import Link
+from collectors.agent.link import ADDRESSES_FILE, Link
 from collectors.agent.notices import VERSION, Notices
 from collectors.agent.ship import Shipper
 from collectors.agent.spool import Spool
@@ -67,7 +69,25 @@ class Agent:
 
     def open_link(self) -> Link:
         platform = self.config.platform or self.identity.platform
-        return Link(platform, self.config.ca or self.home / "ca.pem")
+        return Link(platform, self.ca, self.home / ADDRESSES_FILE)
+
+    @property
+    def ca(self) -> Path:
+        return self.config.ca or self.home / "ca.pem"
+
+    def commands(self) -> Commands:
+        """What carries out the platform's response commands; the shipper wakes it when some wait."""
+        return Commands(
+            self.home,
+            self.identity,
+            self.open_link(),
+            self.notices,
+            actions_here(),
+            self.ca,
+            self.config.poll_seconds,
+            lambda: self.shipper.offset_seconds,
+            wake=self.shipper.commands,
+        )
 
     def run(self) -> None:
         """Work until ``stop`` is set, then ship what is left for a moment."""
@@ -82,12 +102,15 @@ class Agent:
         wanted = Wanted(self.home, self.identity, self.open_link(), self.notices)
         inputs = Inputs(self.intake, wanted.apply_to(self.config))
         _thread("limits", lambda: ceiling.run(self.stop))
+        commanded = _thread("commands", self._keep_obeying)
         while not self.stop.wait(STATUS_SECONDS):
             self.write_status(ceiling)
             if wanted.has_changed(self.shipper.offset_seconds):
                 inputs.end()
                 inputs = Inputs(self.intake, wanted.apply_to(self.config))
         inputs.end()
+        self.shipper.commands.set()
+        commanded.join(5)
         wanted.link.close()
         self.notices.tell("stop", "soc-agent stops")
         self.shipper.drain.set()
@@ -160,6 +183,21 @@ class Agent:
                 )
                 self.spool.rewind()
                 self.shipper.stop.wait(RESTART_SECONDS)
+
+    def _keep_obeying(self) -> None:
+        """Carry out commands, and begin again after an error that nobody has foreseen."""
+        commands = self.commands()
+        while not self.stop.is_set():
+            try:
+                commands.run(self.stop)
+            except (
+                Exception
+            ) as error:  # a worker loop: a machine that obeys no more cannot be helped
+                reason = "".join(traceback.format_exception_only(error)).strip()
+                self.notices.tell(
+                    "input_error", f"commands: {reason}", input="commands", reason=reason
+                )
+                self.stop.wait(RESTART_SECONDS)
 
     def _give_up(self) -> None:
         """Far too much memory for half a minute: end, so that whoever started the agent starts it again."""

@@ -60,6 +60,7 @@ class Shipper:
     stop: threading.Event = field(default_factory=threading.Event)
     drain: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
+    commands: threading.Event = field(default_factory=threading.Event)  # some wait at the platform
     offset_seconds: float = 0.0  # the platform's clock minus ours
     _local: threading.local = field(default_factory=threading.local)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -126,6 +127,8 @@ class Shipper:
             )
             if answer.status == 200:
                 self._count(parcel)
+                if answer.facts().get("commands"):
+                    self.commands.set()
                 return True
             if answer.status == 400:
                 self._refuse(parcel, answer)

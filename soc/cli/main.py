@@ -24,6 +24,7 @@ VERBS = {
     "search": "Search the stored events.",
     "alerts": "List alerts.",
     "case": "Look at cases.",
+    "response": "Act on machines through their agents: ask, approve, follow, undo.",
     "bulletin": "Bulletins to agencies: write, approve, follow up.",
     "report": "Make and show reports.",
     "national": "The link to the national centre.",

@@ -10,17 +10,27 @@ from soc.console.api import cases as cases_api
 from soc.console.api import events as events_api
 from soc.console.api import health as health_api
 from soc.console.api import register as register_api
+from soc.console.api import responses as responses_api
 from soc.console.api import session as session_api
 from soc.console.assets import HOME, Assets, HashedFiles
 from soc.console.deps import guard
 from soc.console.errors import answer_errors
 from soc.console.headers import SecurityHeaders
-from soc.console.pages import alerts, bulletins, cases, collection, overview, search, sign_in
+from soc.console.pages import (
+    alerts,
+    bulletins,
+    cases,
+    collection,
+    overview,
+    responses,
+    search,
+    sign_in,
+)
 from soc.console.parts import ConsoleParts
 from soc.console.view import Views
 
-PAGES = (overview, alerts, cases, bulletins, search, collection, sign_in)
-APIS = (session_api, alerts_api, cases_api, events_api, health_api, register_api)
+PAGES = (overview, alerts, cases, responses, bulletins, search, collection, sign_in)
+APIS = (session_api, alerts_api, cases_api, responses_api, events_api, health_api, register_api)
 DESCRIPTION = """
 Alerts, incidents, events, health and register of the province's security operations centre.
 

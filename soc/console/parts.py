@@ -20,6 +20,7 @@ from soc.respond.case_desk import CaseDesk
 from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
+from soc.respond.response_desk import ResponseDesk
 from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
 from soc.settings import Settings
@@ -63,6 +64,7 @@ class ConsoleParts:
     rules: RuleFactsById
     access: AccessDesk
     bulletins: BulletinDesk
+    responses: ResponseDesk
     explain: Explain = no_explanation
     guide: Guide = no_guidance
     clock: Callable[[], datetime] = utc_now

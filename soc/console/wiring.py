@@ -19,6 +19,7 @@ from soc.console.rule_book import RecordedStates, RuleBook, guidance_or_none
 from soc.detect.rule_states import CurrentRuleStates
 from soc.errors import SocError
 from soc.ports import EventStore
+from soc.receive.command_key import command_signer
 from soc.records.database import Database
 from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
@@ -28,6 +29,7 @@ from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
 from soc.respond.playbook_files import load_playbooks, plain
+from soc.respond.response_desk import ResponseDesk
 from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
 from soc.settings import Settings
@@ -79,6 +81,11 @@ def console_parts(settings: Settings, database: Database, store: EventStore) -> 
         guide=rules.guide,
         bulletins=BulletinDesk(
             database, domain=settings.mail_from.rpartition("@")[2] or "soc.invalid"
+        ),
+        responses=ResponseDesk(
+            database,
+            sign=command_signer(settings.keys_home),
+            two_people=settings.response_two_people,
         ),
         access=AccessDesk(database, second_factor=second_factor_needed(settings.host)),
     )

@@ -23,6 +23,7 @@ from soc.errors import (
     BatchTooLarge,
     NotAllowed,
     NotAuthenticated,
+    NotFound,
     Overloaded,
     SettingsError,
     SocError,
@@ -31,6 +32,8 @@ from soc.errors import (
 from soc.receive import enrolment
 from soc.receive.batches import open_batch, to_epoch_microseconds
 from soc.receive.bodies import RETRY_SECONDS, Bodies
+from soc.receive.command_routes import add_command_routes
+from soc.receive.commands import CommandPost
 from soc.receive.configuration import Configuration
 from soc.receive.ingest import Ingest
 from soc.receive.shipping.routes import ShippingParts, add_shipping_routes
@@ -57,6 +60,7 @@ class DoorParts:
     max_batch_plain_bytes: int
     replay: Callable[[list[str]], Mapping[str, Any]]
     admin_secret: str
+    commands: CommandPost
     zone: str = "Asia/Ho_Chi_Minh"  # of times that other shippers write without one
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     bodies: Bodies = field(default_factory=Bodies)
@@ -76,6 +80,14 @@ def create_door(parts: DoorParts) -> FastAPI:
     _add_error_answers(app, parts)
     _add_agent_routes(app, parts)
     _add_own_routes(app, parts)
+    add_command_routes(
+        app,
+        parts.commands,
+        parts.verifier,
+        parts.bodies,
+        parts.clock,
+        lambda agent_id, at: parts.heard.__setitem__(agent_id, at),
+    )
     add_shipping_routes(
         app,
         ShippingParts(
@@ -100,9 +112,12 @@ def _add_agent_routes(app: FastAPI, parts: DoorParts) -> None:
         now = parts.clock()
         agent_id = await run_in_threadpool(enrolment.enrol, parts.database, wanted, key, now)
         log.info("agent enrolled", agent=agent_id, host=wanted.name)
-        return JSONResponse(
-            {"agent_id": agent_id, "platform_time": to_epoch_microseconds(now)}, status_code=201
-        )
+        made = {
+            "agent_id": agent_id,
+            "platform_time": to_epoch_microseconds(now),
+            "command_certificate": parts.commands.certificate(),
+        }
+        return JSONResponse(made, status_code=201)
 
     @app.post("/v1/batches")
     async def batches(request: Request) -> JSONResponse:
@@ -173,15 +188,16 @@ async def _take(
     if receipt.reason:
         log.warning("half a batch", agent=agent.id, batch=receipt.batch, reason=receipt.reason)
         return JSONResponse({"reason": receipt.reason, "stored": receipt.records}, status_code=400)
-    return JSONResponse(
-        {
-            "batch": receipt.batch,
-            "records": receipt.records,
-            "events": receipt.events,
-            "set_aside": receipt.set_aside,
-            "duplicates": receipt.duplicates,
-        }
-    )
+    done: dict[str, Any] = {
+        "batch": receipt.batch,
+        "records": receipt.records,
+        "events": receipt.events,
+        "set_aside": receipt.set_aside,
+        "duplicates": receipt.duplicates,
+    }
+    if agent.id in parts.commands.waiting:
+        done["commands"] = True
+    return JSONResponse(done)
 
 
 def _add_error_answers(app: FastAPI, parts: DoorParts) -> None:
@@ -218,6 +234,7 @@ def _add_error_answers(app: FastAPI, parts: DoorParts) -> None:
     app.add_exception_handler(BatchTooLarge, refused(413))
     app.add_exception_handler(BatchError, refused(400))
     app.add_exception_handler(NotAllowed, refused(403))
+    app.add_exception_handler(NotFound, refused(404))
     app.add_exception_handler(NotAuthenticated, not_authenticated)
     app.add_exception_handler(Overloaded, overloaded)
     for kind in (StoreError, SettingsError, SQLAlchemyError, OSError):

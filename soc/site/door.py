@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from soc.model.event import Event, Signal
 from soc.model.scope import Scope
 from soc.ports import EventStore, StoreHealth
 from soc.receive.certificates import door_certificate, write_secret
+from soc.receive.command_key import command_certificate
+from soc.receive.commands import CommandPost
 from soc.receive.configuration import Configuration
 from soc.receive.door import DoorParts, create_door
 from soc.receive.enrolment import Identities, note_heard
@@ -120,6 +123,11 @@ class DoorProcess:
             max_batch_plain_bytes=settings.max_batch_plain_bytes,
             replay=self._replay,
             admin_secret=admin_secret(settings.keys_home),
+            commands=CommandPost(
+                database,
+                settings.evidence_home,
+                cache(lambda: command_certificate(settings.keys_home, datetime.now(UTC))),
+            ),
             zone=settings.zone,
         )
         self.housekeeping = Housekeeping(
@@ -132,6 +140,7 @@ class DoorProcess:
                 Chore("ownership", 2.0, self._refresh_ownership),
                 Chore("disk", 5.0, self._look_at_disk),
                 Chore("expiry", 3600.0, self._expire),
+                Chore("commands", 1.0, self._refresh_commands),
                 Chore("agents heard", 15.0, self._note_heard),
                 Chore(
                     "heartbeat",
@@ -210,6 +219,9 @@ class DoorProcess:
             health = self.store.health(Scope.province("door"))
         self._full = f"the disk is {health.disk_used:.0%} full" if health.state == "full" else ""
         self._refuse_when_needed()
+
+    def _refresh_commands(self) -> None:
+        self.parts.commands.refresh(datetime.now(UTC))
 
     def _note_heard(self) -> None:
         heard, self.parts.heard = self.parts.heard, {}

@@ -130,6 +130,8 @@ class SmallPlatform:
             return 401, {}, {"reason": "signature"}
         if path == "/v1/config":
             return 200, {"ETag": '"1"'}, {"version": 1, "inputs": self.inputs}
+        if path == "/v1/commands":
+            return 200, {}, {"platform_time": 0, "commands": []}
         batch = wire.decode_batch(zstandard.ZstdDecompressor().decompress(body))
         self.seen.append(batch)
         if self.answers:

@@ -213,3 +213,25 @@ sys.exit(main(["run", "--home", {str(home)!r}]))
     ended(process)
     [first, *_] = [one for one in platform.notices() if one["kind"] == "blind_spot"]
     assert (first["input"], "root" in first["reason"]) == ("process", True)
+
+
+def test_a_command_key_that_the_ca_does_not_vouch_for_is_told_and_not_obeyed(tmp_path, platform):
+    """The enrolment stands all the same: its token is used up."""
+    own, offered = platform.decide, {"command_certificate": platform.ca.read_text()}
+
+    def decide(method, path, headers, body):
+        status, extra, content = own(method, path, headers, body)
+        return status, extra, content | (offered if path in ("/v1/enrol", "/v1/commands") else {})
+
+    platform.decide = decide
+    home = tmp_path / "new"
+    arguments = ["--platform", platform.url, "--ca", str(platform.ca), "--token", TOKEN]
+    process = agent_process(home, *arguments, verb="enrol")
+    assert (process.communicate(timeout=20)[0], process.returncode) == (b"enrolled as agent-1\n", 0)
+    assert not (home / "command.pem").exists()
+    (home / "agent.yaml").write_text("inputs: []\n")
+    process = agent_process(home)
+    wait_until(lambda: "input_error" in [one["kind"] for one in platform.notices()])
+    ended(process)
+    [told] = [one for one in platform.notices() if one["kind"] == "input_error"]
+    assert (told["input"], "certificate" in told["reason"]) == ("commands", True)

@@ -74,6 +74,14 @@ def test_sends_exactly_the_same_records_again_after(agent, platform, answer):
     assert others == [first, first]
 
 
+def test_asks_for_commands_when_the_answer_to_a_batch_says_that_some_wait(agent, platform):
+    ship(agent, b"a")
+    assert not agent.shipper.commands.is_set()
+    platform.answers.append((200, {}, {"batch": "x", "commands": True}))
+    ship(agent, b"b")
+    assert agent.shipper.commands.is_set()
+
+
 def test_waits_as_long_as_the_platform_asks(agent, platform):
     platform.answers.append((429, {"Retry-After": "1"}, {"reason": "busy"}))
     began = time.monotonic()

@@ -28,6 +28,7 @@ def addresses(case_id: str) -> dict[str, str]:
         "07-case-run": f"/cases/{case_id}#run",
         "08-case-form": f"/cases/{case_id}#form",
         "09-cases": "/cases",
+        "09-responses": "/responses",
         "09-bulletins": "/bulletins",
         "09-bulletin": "/bulletins/BT-2026-0001",
         "09-bulletin-new": "/bulletins/new",

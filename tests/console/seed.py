@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from soc.access.accounts import Accounts
 from soc.access.desk import AccessDesk
@@ -20,12 +21,14 @@ from soc.model.bulletin import Answer, Audience, Bulletin, BulletinKind
 from soc.model.event import Event, event_id, signal_id
 from soc.model.guidance import Guidance
 from soc.model.indicator import Tlp
+from soc.model.response import ResponseAction
 from soc.model.scope import Scope
 from soc.records.accounts import AccountRow
 from soc.records.agents import AgentRow, StreamRow
 from soc.records.batches import SetAsideRow, SignalRow
 from soc.records.database import Database
 from soc.records.jobs import HeartbeatRow, RuleStateRow
+from soc.records.responses import ResponseCommandRow
 from soc.register.files import DEMO, load
 from soc.register.import_export import import_register
 from soc.report.bulletins.desk import BulletinDesk
@@ -36,6 +39,7 @@ from soc.respond.check_desk import CheckDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
 from soc.respond.playbook_files import load_playbooks, plain
+from soc.respond.response_desk import ResponseDesk
 from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
 from soc.settings import Settings
@@ -298,7 +302,38 @@ def parts_over(home: Path, database: Database, store: EmbeddedStore) -> ConsoleP
         guide=guide,
         access=AccessDesk(database, second_factor=False, passwords=QUICK),
         bulletins=BulletinDesk(database),
+        responses=responses_over(database),
     )
+
+
+def responses_over(database: Database) -> ResponseDesk:
+    """Commands are signed here by a key that no agent knows."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    return ResponseDesk(database, sign=key.sign, two_people=[ResponseAction.ISOLATE_HOST])
+
+
+def commands(database: Database, case_id: str, now: datetime) -> None:
+    """A measure in force, one that waits for its second person, one that the agent could not do."""
+    desk = responses_over(database)
+    thuha, quanly = Scope.province("thuha"), Scope.province("quanly")
+    isolate, quarantine = ResponseAction.ISOLATE_HOST, ResponseAction.QUARANTINE_FILE
+    seconds, path = {"seconds": 14_400}, {"path": "/srv/tai-lieu/hóa đơn.exe"}
+    asked = [
+        desk.ask(
+            thuha, ["ag-1"], isolate, seconds, reason="Mã độc tống tiền", case_id=case_id, now=now
+        ),
+        desk.ask(thuha, ["ag-3"], quarantine, path, reason=HOSTILE, case_id=case_id, now=now),
+        desk.ask(thuha, ["ag-2"], isolate, seconds, reason="Đang quét các máy khác", now=now),
+        desk.ask(thuha, ["ag-4"], quarantine, path, reason="Cùng mã băm", now=now),
+    ]
+    desk.approve(quanly, asked[0].command_ids[0], now)
+    with database.write(PROVINCE) as session:
+        for number, state in ((0, "done"), (1, "done"), (3, "unchanged")):
+            row = session.get(ResponseCommandRow, asked[number].command_ids[0])
+            assert row is not None
+            row.state, row.answered_at, row.delivered_at = state, now, now
+            row.until = now + timedelta(hours=4) if number == 0 else None
+            row.answer = "without root the agent cannot move it" if state == "unchanged" else ""
 
 
 def make_site(home: Path, *, now: datetime | None = None) -> str:
@@ -314,6 +349,7 @@ def make_site(home: Path, *, now: datetime | None = None) -> str:
         session.add_all(health_rows(at))
     case_id = incident(parts_over(home, database, store), at)
     bulletin(BulletinDesk(database), at)
+    commands(database, case_id, at)
     store.close()
     database.close()
     return case_id

@@ -34,6 +34,7 @@ PAGES = (
     "/cases?new=1",
     "/cases?closed=1",
     "/cases/SC-2026-0001",
+    "/responses",
     "/bulletins",
     "/bulletins/new",
     "/bulletins/BT-2026-0001",
@@ -237,6 +238,7 @@ def hostile(
         "/alerts/CB-000015/flyout",
         "/search",
         "/search?q=" + quote(HOSTILE),
+        "/responses",
     ],
 )
 def test_hostile_values_stay_text(hostile: FastAPI, address: str) -> None:

@@ -20,6 +20,7 @@ from soc.normalise.yaml_text import load_yaml
 from soc.records.alerts import AlertRow
 from soc.records.cases import CaseLogRow, CaseRow, PlaybookStepRow
 from soc.records.outbox import OutboxRow
+from soc.records.responses import ResponseCommandRow
 from tests.console.two_agencies import EVERYBODY, MINE, OTHER, SECRET, Person, Site
 
 ROLES = tuple(shipped_roles().names())
@@ -250,6 +251,11 @@ def state_of(site: Site, agency_id: str | None) -> list[Any]:
             ),
             *session.execute(
                 select(CaseLogRow.id, CaseLogRow.text).where(CaseLogRow.agency_id == agency_id)
+            ),
+            *session.execute(
+                select(ResponseCommandRow.id, ResponseCommandRow.state).where(
+                    ResponseCommandRow.agency_id == agency_id
+                )
             ),
             *session.execute(
                 select(OutboxRow.id, OutboxRow.state).where(OutboxRow.agency_id == agency_id)

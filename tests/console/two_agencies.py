@@ -19,6 +19,7 @@ from soc.console.parts import ConsoleParts
 from soc.model.bulletin import Audience, Bulletin, BulletinKind
 from soc.model.event import Event, event_id
 from soc.model.indicator import Tlp
+from soc.model.response import ResponseAction
 from soc.model.scope import Scope
 from soc.records.accounts import AccountRow
 from soc.records.agents import AgentRow, StreamRow
@@ -39,6 +40,7 @@ from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
 from soc.settings import Settings
 from soc.store.embedded import EmbeddedStore
+from tests.console.seed import responses_over
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 EVERYBODY = Scope.province("tests")
@@ -74,6 +76,7 @@ class Site:
         )
         self.playbook_id = next(iter(playbooks))
         self.bulletins = BulletinDesk(self.database)
+        self.responses = responses_over(self.database)
         self.app = self._app()
         self._numbers = count(1)
         self._make_agencies()
@@ -132,6 +135,15 @@ class Site:
             "step_id": found.runs[0].steps[0].step_id,
             "obligation_id": found.obligations[0].id,
         }
+        asked = self.responses.ask(
+            EVERYBODY,
+            [f"a{number}"],
+            ResponseAction.ISOLATE_HOST,
+            {"seconds": 600},
+            reason=secret,
+            now=NOW,
+        )
+        made |= {"command_id": asked.command_ids[0], "agent_id": f"a{number}"}
         made |= {
             "bulletin_id": self._bulletin(agency_id, secret),
             "agency_id": agency_id or "nobody",
@@ -177,6 +189,7 @@ class Site:
             rules=dict,
             access=self.access,
             bulletins=self.bulletins,
+            responses=self.responses,
             clock=lambda: NOW,
         )
         return create_app(parts)

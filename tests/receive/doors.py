@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 
 from soc.flow import Flow
+from soc.receive.commands import CommandPost
 from soc.receive.configuration import Configuration
 from soc.receive.door import DoorParts, create_door
 from soc.receive.enrolment import Identities
@@ -52,6 +53,7 @@ def open_door(database: Database, store: LogStore, flow: Flow, folder: Path) -> 
         max_batch_plain_bytes=400_000,
         replay=lambda ids: {"stored": ids, "stay": {}},
         admin_secret=SECRET,
+        commands=CommandPost(database, folder / "evidence", lambda: "the certificate"),
     )
     with TestClient(create_door(parts), client=("127.0.0.1", 5555)) as client:
         yield Door(client, parts, store, flow)

@@ -199,6 +199,15 @@ def _enrolled(database: Database, number: int) -> Sender:
     return a_sender(database, f"ag-{number}")
 
 
+def test_a_batch_is_answered_with_a_hint_when_commands_wait(door, sender):
+    """And with none when there are none."""
+    first = door.send(sender, body_of("one"))
+    assert "commands" not in first.json()
+    door.parts.commands.waiting = frozenset({sender.row.id})
+    second = door.send(sender, body_of("two", first=2))
+    assert (second.status_code, second.json()["commands"]) == (200, True)
+
+
 def test_enrolment_answers_with_an_id_and_the_time(door, database):
     """201; the token is used up by it."""
     token = create_token(database, PROVINCE, datetime.now(UTC))
@@ -208,7 +217,8 @@ def test_enrolment_answers_with_an_id_and_the_time(door, database):
         "public_key": base64.b64encode(bytes(32)).decode(),
     }
     answer = door.client.post("/v1/enrol", json=request)
-    assert (answer.status_code, set(answer.json())) == (201, {"agent_id", "platform_time"})
+    told = {"agent_id", "platform_time", "command_certificate"}
+    assert (answer.status_code, set(answer.json())) == (201, told)
     other = request | {"public_key": base64.b64encode(bytes([1]) * 32).decode()}
     assert door.client.post("/v1/enrol", json=other).status_code == 401
 

@@ -71,7 +71,31 @@ def signed(method: str, path: str, body: bytes) -> dict[str, str]:
     }
 
 
+COMMAND = (
+    '{"action":"isolate_host","agent_id":"agent-0123456789abcdef","approved_by":["binh"],"asked_by":"an",'
+    '"case_id":"SC-2026-0001","expires_at":1732329600123456,"id":"rc-00112233445566778899aabb","measure":"",'
+    '"not_before":1732243200123456,"parameters":{"seconds":14400},"reason":"mã độc tống tiền \\"x\\"",'
+    '"verb":"run","version":1}'
+)
+ANSWER = (
+    '{"action":"isolate_host","agent_id":"agent-0123456789abcdef","command_id":"rc-00112233445566778899aabb",'
+    '"document_sha256":"%s","ended_at":1732243201000000,"found":{"reachable":["10.77.0.1"],"seconds":14400},'
+    '"reason":"đã làm","started_at":1732243200500000,"state":"done","verb":"run","version":1}'
+)
+
+
+def write_command() -> None:
+    """A command as the platform signs it and the agent's answer, written here by hand."""
+    document = COMMAND.encode()
+    signature = Ed25519PrivateKey.from_private_bytes(SEED).sign(b"soc-command-1\0" + document)
+    answer = (ANSWER % hashlib.sha256(document).hexdigest()).encode()
+    (HERE / "command.bin").write_bytes(document)
+    (HERE / "command.signature.bin").write_bytes(signature)
+    (HERE / "command.answer.bin").write_bytes(answer)
+
+
 def main() -> None:
+    write_command()
     plain = wire.encode_batch(HEADER, RECORDS)
     packed = zstandard.ZstdCompressor(level=3).compress(plain)
     (HERE / "batch.plain.bin").write_bytes(plain)

@@ -207,7 +207,7 @@ class DoorProcess:
             self.flow.ownership = Ownership.load(self.database)
 
     def _refresh_places(self) -> None:
-        """Raises where a file is broken or its lookups fail: the heartbeat carries a chore's error to the health page."""
+        """Raises where a file is broken or its lookups fail: a chore's error is shown on the health page."""
         places = self.flow.places
         places.refresh()
         faults = [file.fault for file in places.files.values() if file.fault]

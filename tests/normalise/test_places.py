@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -27,8 +26,7 @@ def build(path: Path, country: str = "US", number: int = 15169) -> Path:
     writer.insert_network(IPSet(["8.8.8.0/24", "2001:4860::/32", "10.0.0.0/8"]), record)
     beside = path.with_suffix(".new")
     writer.to_db_file(str(beside))
-    os.replace(beside, path)
-    return path
+    return beside.replace(path)
 
 
 def stamped(places: Places, fields: Fields, ours: bool = False) -> Fields:

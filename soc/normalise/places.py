@@ -69,7 +69,7 @@ class Places:
             try:
                 state = path.stat()
                 mark = (state.st_ino, state.st_size, state.st_mtime_ns)
-                if self._seen.get(path) == mark:
+                if self._seen.get(path) == mark and not self.files[path].fault:
                     continue
                 self._load(path)
                 self._seen[path] = mark

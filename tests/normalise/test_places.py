@@ -142,3 +142,14 @@ def test_a_remembered_address_costs_little(file):
         runs.append((perf_counter() - start) / 2000 * 1e6)
     print(f"{min(runs):.2f} us an event")
     assert min(runs) < 20
+
+
+def test_the_same_file_moved_away_and_back_is_whole_again(file):
+    """Its fault goes, though not a byte of it changed."""
+    places = Places([file])
+    away = file.rename(file.with_suffix(".away"))
+    places.refresh()
+    assert places.files[file].fault
+    away.rename(file)
+    places.refresh()
+    assert places.files[file].fault == ""

@@ -14,6 +14,7 @@ from soc.errors import RecordError
 from soc.model.event import CLOCK_OFFSET, Event, RawRecord, Signal, event_id
 from soc.model.register import Owner
 from soc.model.scope import Scope
+from soc.normalise.places import Places
 from soc.normalise.timestamps import local_hour
 from soc.ports import EventStore
 from soc.receive.batches import (
@@ -81,7 +82,9 @@ class Flow:
         *,
         max_record_bytes: int,
         reached: Callable[[str], None] = lambda step: None,
+        places: Places | None = None,
     ) -> None:
+        self.places = places or Places()
         self.database, self.store = database, store
         self.rules, self.ownership = rules, ownership
         self.max_record_bytes, self.reached = max_record_bytes, reached
@@ -214,6 +217,7 @@ class Flow:
         fields["soc.stream"] = record.stream
         fields["soc.sequence"] = record.sequence
         fields["soc.level"] = owner.level
+        self.places.stamp(fields, lambda ip: ownership.of_address(ip, None).agency_id is not None)
         if rules.digest:
             fields["soc.rules_digest"] = rules.digest
         if owner.agency_id is not None:

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
         description="Folder of MISP warning lists (`*/list.json`): values that no indicator may alert on by itself; "
         "empty: public resolvers only.",
     )
+    places: list[Path] = Field(
+        default_factory=list,
+        description="The operator's .mmdb files of countries and networks (ASN) of public addresses; none is shipped.",
+    )
     zone: str = Field(
         "Asia/Ho_Chi_Minh", description="Zone of the pages and of times written without one."
     )

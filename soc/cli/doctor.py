@@ -24,7 +24,10 @@ def command() -> None:
     """
     from soc.settings import Settings
 
-    problems = list(problems_of(Settings(), datetime.now(UTC)))
+    settings, now = Settings(), datetime.now(UTC)
+    for line in places_told(settings, now):
+        print(line)
+    problems = list(problems_of(settings, now))
     for problem in problems:
         print(f"- {problem}")
     if problems:
@@ -42,7 +45,28 @@ def problems_of(settings: Settings, now: datetime) -> Iterator[str]:
         yield f"the disk of {settings.home} is {disk.used / disk.total:.0%} full: make room, at 95 % the door refuses"
     if not (settings.packs_home / "current").exists():
         yield "no rules are compiled: start the worker (`soc up` does), or look at its log"
+    yield from problems_of_places(settings, now)
     yield from problems_in_records(settings, now)
+
+
+def places_told(settings: Settings, now: datetime) -> Iterator[str]:
+    """The build date and age of each .mmdb file that can be read now."""
+    from soc.normalise.places import Places
+
+    for path, file in Places(settings.places).files.items():
+        if file.built_at is not None:
+            yield f"{path}: {file.kind}, built {file.built_at:%d/%m/%Y}, {(now - file.built_at).days} days old"
+
+
+def problems_of_places(settings: Settings, now: datetime) -> Iterator[str]:
+    """Each .mmdb file that cannot be read, or is too old."""
+    from soc.normalise.places import TOO_OLD, Places
+
+    for path, file in Places(settings.places).files.items():
+        if file.fault:
+            yield f"{file.fault}: put a whole file there with `mv`"
+        elif file.too_old(now):
+            yield f"{path} is older than {TOO_OLD.days} days: addresses may have moved; put a newer file there"
 
 
 def slow_rules(detail: Mapping[str, Any]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from soc.detect.rule_states import CurrentRuleStates, imported_rules
 from soc.flow import Flow, Rules
 from soc.model.event import Event, Signal
 from soc.model.scope import Scope
+from soc.normalise.places import Places
 from soc.ports import EventStore, StoreHealth
 from soc.receive.certificates import door_certificate, write_secret
 from soc.receive.command_key import command_certificate
@@ -105,6 +106,7 @@ class DoorProcess:
             Ownership.load(database),
             max_record_bytes=settings.max_record_bytes,
             reached=reached,
+            places=Places(settings.places),
         )
         self.watch = CurrentWatch(
             database, ours=self._is_ours, warning_lists=settings.warning_lists
@@ -138,6 +140,7 @@ class DoorProcess:
                 Chore("exceptions", 2.0, self._refresh_exceptions),
                 Chore("rule states", 1.0, self._refresh_states),
                 Chore("ownership", 2.0, self._refresh_ownership),
+                Chore("places", 5.0, self._refresh_places),
                 Chore("disk", 5.0, self._look_at_disk),
                 Chore("expiry", 3600.0, self._expire),
                 Chore("commands", 1.0, self._refresh_commands),
@@ -211,6 +214,16 @@ class DoorProcess:
             version = session.scalar(select(func.max(RegisterVersionRow.version))) or 0
         if version != getattr(self.flow.ownership, "version", 0):
             self.flow.ownership = Ownership.load(self.database)
+
+    def _refresh_places(self) -> None:
+        """Raises where a file is broken or its lookups fail: a chore's error is shown on the health page."""
+        places = self.flow.places
+        places.refresh()
+        faults = [file.fault for file in places.files.values() if file.fault]
+        if places.faults:
+            faults.append(f"{places.faults} lookups failed on damaged bytes since the start")
+        if faults:
+            raise OSError("; ".join(faults))
 
     def _look_at_disk(self) -> None:
         health: StoreHealth = self.store.health(Scope.province("door"))

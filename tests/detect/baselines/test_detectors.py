@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 import pytest
 
+from soc.detect.baselines.detectors import FORMAT
 from soc.detect.guidance import load_guidance
 from soc.model.event import Event
 from soc.model.own_rules import BASELINES
@@ -315,10 +317,12 @@ def test_every_detection_has_words_and_guidance():
         assert len(guidance.checks) == 3
 
 
-def test_the_state_of_another_form_begins_anew_and_a_damaged_one_is_said():
+def test_the_state_of_another_form_and_a_damaged_one_are_said():
     one = detectors()
-    one.load(b"\x92\x63\x80")  # [99, {}]
-    for damaged in (b"", b"\xff\xff", b"\x92\x02\x81\xa4scan\x01", b"x" * 100):
+    halves = (
+        msgspec.msgpack.encode([FORMAT, {"scan": wrong}]) for wrong in (1, [], [[0, [[1]]], 2], {})
+    )
+    for damaged in (b"", b"\xff\xff", b"\x92\x63\x80", b"x" * 100, *halves):
         with pytest.raises(ValueError, match="cannot be read"):
             one.load(damaged)
 

@@ -11,10 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from soc.alert.join import Joiner
+from soc.detect.baselines.detectors import FORMAT
 from soc.detect.baselines.watch import PAGE, SAVE_EVERY, BaselineWatch
 from soc.model.event import Event, Signal
 from soc.model.scope import Scope
@@ -187,7 +189,13 @@ def test_counters_are_saved_every_five_minutes_and_not_more_often(
         assert row.saved_at == now
 
 
-def test_a_damaged_state_begins_anew_and_reads_on(database: Database, store: EmbeddedStore):
+@pytest.mark.parametrize(
+    "damaged",
+    [b"\xff\x00 no state", msgspec.msgpack.encode([FORMAT, {"scan": []}]), b"\x92\x63\x80"],
+)
+def test_a_damaged_state_begins_anew_and_reads_on(
+    database: Database, store: EmbeddedStore, damaged: bytes
+):
     now = put(store, beacon(6)) + timedelta(seconds=10)
     first = watch_of(database, store)
     first.work(now)
@@ -195,7 +203,7 @@ def test_a_damaged_state_begins_anew_and_reads_on(database: Database, store: Emb
     with database.write(PROVINCE) as session:
         row = session.get(BaselineRow, "network")
         assert row is not None
-        row.state = b"\xff\x00 no state"
+        row.state = damaged
     later = [flow(7_200 + n * 300, "10.14.1.7", "203.0.113.9", 443) for n in range(15)]
     watch = watch_of(database, store)
     assert watch.work(put(store, later) + timedelta(seconds=10)) == 15
@@ -203,15 +211,15 @@ def test_a_damaged_state_begins_anew_and_reads_on(database: Database, store: Emb
 
 
 def test_memory_is_bounded_and_what_is_evicted_is_counted():
-    """A hundred thousand strangers, each with a port of its own."""
+    """Fifty thousand strangers, each with a port of its own."""
     one = detectors()
-    for n in range(100_000):
+    for n in range(50_000):
         address = f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
         for _ in one.observe(flow(n / 1_000, address, f"203.0.113.{n % 250 + 1}", n % 60_000 + 1)):
             pass
     held = {detector.name: detector.held() for detector in one.all}
     assert held["scan"][0] == 40_000
-    assert held["scan"][1] == 160_000
+    assert held["scan"][1] == 60_000
     assert held["beacon"][0] <= 70_000
     assert START.tzinfo is not None
 
@@ -222,7 +230,7 @@ def test_memory_is_flat_under_a_million_strangers():
     one, resident = detectors(), []
     for n in range(1_000_000):
         address = f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
-        to = f"203.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
+        to = f"203.{n // 62_500}.{n // 250 % 250}.{n % 250 + 1}"
         for _ in one.observe(flow(n / 1_000, address, to, n % 60_000 + 1)):
             pass
         if n in (300_000, 999_999):

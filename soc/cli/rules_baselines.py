@@ -33,6 +33,9 @@ def command(
                 told = {"events": row.events, "findings": row.findings, "saved_at": row.saved_at}
             else:
                 told = {"events": 0, "findings": 0, "saved_at": None}
+    except ValueError as error:
+        typer.echo(f"{error}; the worker begins anew at its next start: soc up", err=True)
+        raise typer.Exit(1) from error
     finally:
         database.close()
     numbers = thresholds.model_dump()

@@ -40,10 +40,11 @@ class Beacons:
         if not self.inside(one.source) or self.inside(one.destination):
             return
         callers = self.callers.touch((one.destination,), dict)
-        callers[one.source] = max(callers.get(one.source, one.at), one.at)
+        caller = f"{one.home} {one.source}"
+        callers[caller] = max(callers.get(caller, one.at), one.at)
         keep_newest(callers, self.limits.shared_by + 1, lambda at: at)
         pair = self.pairs.touch(
-            (one.source, one.destination, one.port), lambda: {"calls": [], "told": 0.0}
+            (one.home, one.source, one.destination, one.port), lambda: {"calls": [], "told": 0.0}
         )
         calls = pair["calls"]
         if any(abs(one.at - at) < SAME_CALL for at, _ in calls[-8:]):
@@ -92,6 +93,7 @@ class Beacons:
                 "callers": callers,
                 "since": clock(times[0]),
             },
+            where,
         )
 
     def plain(self) -> list[Any]:

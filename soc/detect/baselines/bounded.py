@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeVar
 
 Key = tuple[Hashable, ...]
 Value = dict[str, Any]
+Entry = TypeVar("Entry")
 
 
 class Bounded:
@@ -60,3 +61,27 @@ def keep_newest(times: dict[str, Any], most: int, when: Callable[[Any], float]) 
         oldest = sorted(times, key=lambda name: when(times[name]))
         for name in oldest[: len(times) - most]:
             del times[name]
+
+
+def busiest(
+    entries: Iterable[Entry], at: float, within: float, when: Callable[[Entry], float]
+) -> list[Entry]:
+    """Of the stretches of ``within`` seconds that hold ``at``, the entries of the fullest; the earliest of equals.
+
+    What arrives late is judged with what came after it too, so that the order of arrival does not matter.
+
+    >>> busiest([1, 20, 21, 22, 40], 20, 5, float)
+    [20, 21, 22]
+    """
+    near = [one for one in entries if at - within < when(one) < at + within]
+    if all(when(one) <= at for one in near):  # in the order of time, as most are
+        return near
+    near.sort(key=when)
+    best: list[Entry] = []
+    first = 0
+    for last, one in enumerate(near):
+        while when(one) - when(near[first]) >= within:
+            first += 1
+        if last + 1 - first > len(best) and when(near[first]) <= at <= when(one):
+            best = near[first : last + 1]
+    return best

@@ -19,7 +19,7 @@ from soc.detect.baselines.thresholds import Thresholds
 from soc.detect.baselines.volume import Volumes
 from soc.model.event import Event
 
-FORMAT = 1  # of the state; another one begins anew
+FORMAT = 2  # of the state; another one begins anew
 
 
 class Detector(Protocol):
@@ -66,12 +66,17 @@ class Detectors:
         return msgspec.msgpack.encode([FORMAT, held])
 
     def load(self, dumped: bytes) -> None:
-        """State of another format, or damaged, is not taken: the counters begin anew."""
+        """Take the state of ``dump``.
+
+        Raises:
+            ValueError: another format, or damaged; these detectors may hold a part of it, so begin with new ones.
+        """
         try:
             form, held = msgspec.msgpack.decode(dumped, strict=False)
-            if form == FORMAT:
-                for detector in self.all:
-                    if detector.name in held:
-                        detector.restore(held[detector.name])
-        except (msgspec.DecodeError, TypeError, ValueError, KeyError) as error:
+            if form != FORMAT:
+                raise ValueError(f"format {form}, and not {FORMAT}")
+            for detector in self.all:
+                if detector.name in held:
+                    detector.restore(held[detector.name])
+        except (msgspec.DecodeError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(f"the counters' state cannot be read: {error}") from error

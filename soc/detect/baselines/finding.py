@@ -13,7 +13,10 @@ from soc.model.own_rules import OwnRule
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``entity`` is what the alert is about; ``said`` its sentence in Vietnamese and English; ``numbers`` the proof."""
+    """``entity`` is what the alert is about; ``vi`` and ``en`` its sentence; ``numbers`` the proof.
+
+    ``about`` tells findings of one entity and moment apart: the port that was scanned, the address that was called.
+    """
 
     rule: OwnRule
     seen: Seen  # the connection that completed it
@@ -22,11 +25,13 @@ class Finding:
     vi: str
     en: str
     numbers: Fields = field(default_factory=dict)
+    about: str = ""
 
     def signal(self) -> Signal:
         """The same finding is always the same signal."""
         event = self.seen.event
-        key = f"{self.rule.id}\x1f{self.entity}\x1f{self.since:.0f}".encode()
+        parts = (self.rule.id, event.agency_id or "", self.entity, self.about, f"{self.since:.0f}")
+        key = "\x1f".join(parts).encode("utf-8", "replace")
         fields: Fields = {"message": f"{self.vi} / {self.en}"}
         for name in ("source.ip", "destination.ip", "destination.port", "host.name", "observer.name", "soc.peer_ip",
                      "network.community_id", "network.transport", "dns.question.name",

@@ -74,6 +74,7 @@ class FirstsSeen:
             f"{whose} {vi} {what} (từ {one.source})",
             f"{whose} {en} {what} (from {one.source})",
             {"first": what, "known": len(met) - 1, "since": clock(one.at)},
+            f"{whose} {what}",
         )
 
     def plain(self) -> list[Any]:

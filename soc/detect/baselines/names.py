@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from math import log2
+from operator import itemgetter
 from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, keep_newest
+from soc.detect.baselines.bounded import Bounded, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen, registered
 from soc.detect.baselines.thresholds import Names
@@ -40,13 +41,13 @@ class NamesAsked:
             yield from self._made_up(one, domain)
 
     def _tunnel(self, one: Seen, domain: str, label: str) -> Iterator[Finding]:
-        held = self.below.touch((one.source, domain), lambda: {"asked": {}, "told": 0.0})
+        held = self.below.touch((one.home, one.source, domain), lambda: {"asked": {}, "told": 0.0})
         asked, limits = held["asked"], self.limits
         asked[label[:250]] = one.at
         keep_newest(asked, NAMES_KEPT, lambda at: at)
         if len(asked) < limits.tunnel_names or one.at - held["told"] < AGAIN_AFTER:
             return
-        recent = [text for text, at in asked.items() if one.at - limits.within < at <= one.at]
+        recent = [text for text, _ in busiest(asked.items(), one.at, limits.within, itemgetter(1))]
         if len(recent) < limits.tunnel_names:
             return
         length = sum(map(len, recent)) / len(recent)
@@ -66,16 +67,17 @@ class NamesAsked:
                 "length": round(length, 1),
                 "since": clock(since),
             },
+            domain,
         )
 
     def _made_up(self, one: Seen, domain: str) -> Iterator[Finding]:
-        held = self.unknown.touch((one.source,), lambda: {"asked": {}, "told": 0.0})
+        held = self.unknown.touch((one.home, one.source), lambda: {"asked": {}, "told": 0.0})
         asked, limits = held["asked"], self.limits
         asked[domain[:250]] = one.at
         keep_newest(asked, NAMES_KEPT, lambda at: at)
         if len(asked) < limits.made_up or one.at - held["told"] < AGAIN_AFTER:
             return
-        recent = [text for text, at in asked.items() if one.at - limits.within < at <= one.at]
+        recent = [text for text, _ in busiest(asked.items(), one.at, limits.within, itemgetter(1))]
         odd = [text for text in recent if is_odd(text.partition(".")[0], limits.made_up_entropy)]
         if len(odd) < limits.made_up:
             return

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, Value, keep_newest
+from soc.detect.baselines.bounded import Bounded, Value, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
-from soc.detect.baselines.seen import Seen, is_unicast
+from soc.detect.baselines.seen import Seen, is_private, is_unicast
 from soc.detect.baselines.thresholds import Scan
 from soc.model.own_rules import SCAN_DEEP, SCAN_SLOW, SCAN_WIDE, OwnRule
 
@@ -37,7 +37,7 @@ class Scans:
         ):
             return
         limits = self.limits
-        wide = self.machines.touch((one.source, one.port, one.transport), _new)
+        wide = self.machines.touch((one.home, one.source, one.port, one.transport), _new)
         _note(wide, one.destination, one)
         if limits.machines <= len(wide["tried"]):
             where = f"{one.transport}/{one.port}"
@@ -53,7 +53,8 @@ class Scans:
                 limits.failed_share,
                 where,
             )
-        deep = self.ports.touch((one.source, one.destination), _new)
+        home = (one.event.agency_id or "") if is_private(one.destination) else one.home
+        deep = self.ports.touch((home, one.source, one.destination), _new)
         _note(deep, str(one.port), one)
         if limits.ports <= len(deep["tried"]):
             yield from _judge(
@@ -98,15 +99,19 @@ def _judge(
     told = value["told"].get(rule.id)
     if told is not None and one.at - told < AGAIN_AFTER:
         return
-    recent = [entry for entry in value["tried"].values() if one.at - within < entry[0] <= one.at]
+    recent = busiest(value["tried"].values(), one.at, within, lambda entry: entry[0])
     failed = sum(entry[1] for entry in recent)
     if len(recent) < many or failed < share * len(recent):
         return
     since = min(entry[0] for entry in recent)
-    if rule is SCAN_SLOW and since > one.at - within / 4 and SCAN_WIDE.id in value["told"]:
+    if (
+        rule is SCAN_SLOW
+        and max(entry[0] for entry in recent) - since < within / 4
+        and SCAN_WIDE.id in value["told"]
+    ):
         return  # the quick scan was told
     value["told"][rule.id] = one.at
-    minutes = max(round((one.at - since) / 60), 1)
+    minutes = max(round((max(entry[0] for entry in recent) - since) / 60), 1)
     what = ("cổng của", "ports of") if rule is SCAN_DEEP else ("máy ở cổng", "machines on")
     yield Finding(
         rule,
@@ -116,4 +121,5 @@ def _judge(
         f"{one.source} đã thử {len(recent)} {what[0]} {where} trong {minutes} phút, {failed} lần không được",
         f"{one.source} tried {len(recent)} {what[1]} {where} within {minutes} min, {failed} in vain",
         {"tried": len(recent), "failed": failed, "where": where, "since": clock(since)},
+        where,
     )

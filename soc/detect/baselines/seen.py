@@ -35,6 +35,11 @@ class Seen:
     def is_connection(self) -> bool:
         return bool(self.destination) and not self.name and not self.offers
 
+    @property
+    def home(self) -> str:
+        """The agency of a private source: many agencies have a 192.168.1.7. A public address is one everywhere."""
+        return (self.event.agency_id or "") if is_private(self.source) else ""
+
 
 def seen(event: Event) -> Seen | None:
     """None for an event that none of the detectors looks at."""

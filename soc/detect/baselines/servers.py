@@ -53,6 +53,7 @@ class ServersSeen:
                 "known": sorted(set(first) - {one.source})[:10],
                 "since": clock(one.at),
             },
+            f"{one.offers} {sensor}",
         )
 
     def plain(self) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, keep_newest
+from soc.detect.baselines.bounded import Bounded, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen
 from soc.detect.baselines.thresholds import Spread
@@ -31,7 +31,7 @@ class Spreads:
         if not self.inside(one.source) or not self.inside(one.destination):
             return
         held = self.sources.touch(
-            (one.source,), lambda: {"since": one.at, "first": {}, "told": 0.0}
+            (one.home, one.source), lambda: {"since": one.at, "first": {}, "told": 0.0}
         )
         first = held["first"]
         first[one.destination] = min(first.get(one.destination, one.at), one.at)
@@ -39,11 +39,11 @@ class Spreads:
         limits = self.limits
         if one.at - held["since"] < limits.learn_for or one.at - held["told"] < AGAIN_AFTER:
             return
-        new = [at for at in first.values() if one.at - limits.within < at <= one.at]
+        new = busiest(first.values(), one.at, limits.within, float)
         if len(new) < limits.machines:
             return
         held["told"], since = one.at, min(new)
-        minutes = max(round((one.at - since) / 60), 1)
+        minutes = max(round((max(new) - since) / 60), 1)
         yield Finding(
             SPREAD,
             one,

@@ -34,7 +34,7 @@ class Volumes:
         if not self.inside(one.source) or self.inside(one.destination):
             return
         held = self.sources.touch(
-            (one.source,), lambda: {"days": {}, "to": {}, "of": "", "told": ""}
+            (one.home, one.source), lambda: {"days": {}, "to": {}, "of": "", "told": ""}
         )
         day = str(int((one.at + VIETNAM) // DAY))
         days = held["days"]

@@ -42,7 +42,7 @@ class BaselineWatch:
         make: Callable[[], Detectors],
         keep: Callable[[Sequence[Signal]], None],
     ) -> None:
-        self.database, self.store, self.keep = database, store, keep
+        self.database, self.store, self.make, self.keep = database, store, make, keep
         self.detectors = make()
         self._row = self._restored()
         self._is_changed = False
@@ -106,6 +106,7 @@ class BaselineWatch:
             self.detectors.load(row.state)
         except ValueError as error:
             log.error("the network counters begin anew", reason=str(error))
+            self.detectors = self.make()
         return row
 
     def _begun(self, now: datetime) -> BaselineRow:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import struct
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from soc.cli.opening import site_database
+from soc.detect.baselines.watch import NAME, SCOPE
+from soc.records.baselines import BaselineRow
 from tests.cli.test_rules_import import run, site  # noqa: F401 (a fixture for every test)
 from tests.detect.test_scan import RULE_ON_DNS, run_scan
 from tests.sensor.packets import ACK, FIN, RST, SYN, segment
@@ -90,3 +94,17 @@ def test_the_counters_say_their_numbers():
         "firsts",
         None,
     ]
+
+
+def test_a_state_that_cannot_be_read_is_said():
+    now = datetime.now(UTC)
+    database = site_database()
+    with database.write(SCOPE) as session:
+        row = BaselineRow(
+            name=NAME, since=now, cursor="", read_to=now, state=b"\x92\x63\x80", saved_at=now
+        )
+        session.add(row)
+    database.close()
+    code, lines = run("baselines")
+    assert code == 1
+    assert "format 99, and not" in lines[-1]

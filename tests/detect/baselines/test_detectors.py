@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 import pytest
 
+from soc.detect.baselines.detectors import FORMAT
 from soc.detect.guidance import load_guidance
 from soc.model.event import Event
 from soc.model.own_rules import BASELINES
@@ -238,6 +241,70 @@ def test_two_devices_that_see_the_same_call_count_it_once():
     assert findings(twice) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "refused by every machine",
+        "many ports of a machine",
+        "data in names",
+        "domains of a generator",
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_within_a_time_are_found_in_any_order_of_arrival(name: str, seed: int):
+    """Backwards, and shuffled: a relay that was cut off ships an hour late."""
+    rule, case = FIRES[name]
+    events = list(case())
+    random.Random(seed).shuffle(events)
+    for late in (events, sorted(events, key=lambda one: one.observed_at, reverse=True)):
+        assert [one.rule.id for one in findings(late)] == [rule]
+
+
+def test_findings_of_one_machine_and_moment_are_told_apart():
+    """A scanner tries two ports of each machine at once; a machine that starts calls two addresses."""
+    scans = [
+        flow(n, "10.14.1.9", f"10.14.1.{n + 20}", port, answered=False)
+        for n in range(40)
+        for port in (445, 3389)
+    ]
+    calls = [
+        flow(n * 300, "10.14.1.7", to, 443)
+        for n in range(15)
+        for to in ("203.0.113.9", "198.51.100.9")
+    ]
+    for events, rule in ((scans, "soc-scan-wide"), (calls, "soc-beacon")):
+        found = findings(events)
+        assert [one.rule.id for one in found] == [rule, rule]
+        assert len({one.signal().id for one in found}) == 2
+
+
+def test_a_private_address_of_two_agencies_is_two_machines():
+    """Half a scan in each of two communes' 192.168.1.0/24 is no scan; nor do two beacons blur one another."""
+
+    def of(agency: str, events: Iterator[Event]) -> list[Event]:
+        return [replace(one, agency_id=agency) for one in events]
+
+    home = ("192.168.1.{}", "203.0.113.9")
+    halves = list(wide(home, many=50))
+    mixed = of("xa-a", iter(halves[:25])) + of("xa-b", iter(halves[25:]))
+    assert findings(mixed) == []
+    two = of("xa-a", beacon(home)) + of(
+        "xa-b", (flow(n * 170, "192.168.1.7", "203.0.113.9", 443) for n in range(1, 40))
+    )
+    two.sort(key=lambda one: one.observed_at)
+    found = [one.signal() for one in findings(two)]
+    assert {one.agency_id for one in found} == {"xa-a", "xa-b"}
+    assert len({one.id for one in found}) == 2
+
+
+def test_an_outside_scanner_of_many_agencies_is_one_scanner():
+    events = [
+        replace(denied(n * 3, "203.0.113.9", f"198.51.100.{n}", 22), agency_id=f"xa-{n % 9}")
+        for n in range(1, 40)
+    ]
+    assert [one.rule.id for one in findings(events)] == ["soc-scan-wide"]
+
+
 def test_every_detection_has_words_and_guidance():
     """In both languages, with a technique that the table of guidance knows."""
     table = load_guidance([folder("rules")])
@@ -250,10 +317,12 @@ def test_every_detection_has_words_and_guidance():
         assert len(guidance.checks) == 3
 
 
-def test_the_state_of_another_form_begins_anew_and_a_damaged_one_is_said():
+def test_the_state_of_another_form_and_a_damaged_one_are_said():
     one = detectors()
-    one.load(b"\x92\x63\x80")  # [99, {}]
-    for damaged in (b"", b"\xff\xff", b"\x92\x01\x81\xa4scan\x01", b"x" * 100):
+    halves = (
+        msgspec.msgpack.encode([FORMAT, {"scan": wrong}]) for wrong in (1, [], [[0, [[1]]], 2], {})
+    )
+    for damaged in (b"", b"\xff\xff", b"\x92\x63\x80", b"x" * 100, *halves):
         with pytest.raises(ValueError, match="cannot be read"):
             one.load(damaged)
 

@@ -43,6 +43,7 @@ class Detectors:
         def inside(address: str) -> bool:
             return is_private(address) or ours(address)
 
+        self.ours = ours
         self.all: tuple[Detector, ...] = (
             Scans(thresholds.scan),
             Spreads(thresholds.spread, inside),
@@ -55,7 +56,7 @@ class Detectors:
 
     def observe(self, event: Event) -> Iterator[Finding]:
         """The findings that this event completes."""
-        one = seen(event)
+        one = seen(event, self.ours)
         if one is not None:
             for detector in self.all:
                 yield from detector.observe(one)

@@ -11,7 +11,7 @@ from typing import Any
 
 from soc.detect.baselines.bounded import Bounded, Value, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
-from soc.detect.baselines.seen import Seen, is_private, is_unicast
+from soc.detect.baselines.seen import Seen, is_unicast
 from soc.detect.baselines.thresholds import Scan
 from soc.model.own_rules import SCAN_DEEP, SCAN_SLOW, SCAN_WIDE, OwnRule
 
@@ -53,8 +53,7 @@ class Scans:
                 limits.failed_share,
                 where,
             )
-        home = (one.event.agency_id or "") if is_private(one.destination) else one.home
-        deep = self.ports.touch((home, one.source, one.destination), _new)
+        deep = self.ports.touch((one.home, one.far_home, one.source, one.destination), _new)
         _note(deep, str(one.port), one)
         if limits.ports <= len(deep["tried"]):
             yield from _judge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,8 @@ class Seen:
     event: Event
     at: float
     source: str
+    home: str = ""  # the agency of a private source that the register does not know: many have a 192.168.1.7
+    far_home: str = ""  # the same of the destination
     destination: str = ""
     port: int = 0
     transport: str = ""
@@ -35,24 +38,19 @@ class Seen:
     def is_connection(self) -> bool:
         return bool(self.destination) and not self.name and not self.offers
 
-    @property
-    def home(self) -> str:
-        """The agency of a private source: many agencies have a 192.168.1.7. A public address is one everywhere."""
-        return (self.event.agency_id or "") if is_private(self.source) else ""
 
-
-def seen(event: Event) -> Seen | None:
-    """None for an event that none of the detectors looks at."""
+def seen(event: Event, ours: Callable[[str], bool] = lambda _: False) -> Seen | None:
+    """None for an event that none of the detectors looks at; ``ours`` tells the addresses of the register."""
     fields = event.fields
     source = fields.get("source.ip")
     if not isinstance(source, str) or not is_address(source):
         return None
-    at = event.corrected_at.timestamp()
+    at, home = event.corrected_at.timestamp(), _home(event, source, ours)
     name = fields.get("dns.question.name")
     if isinstance(name, str) and name:
-        return Seen(event, at, source, name=_plain(name), is_unknown=_is_unknown(fields))
+        return Seen(event, at, source, home, name=_plain(name), is_unknown=_is_unknown(fields))
     if offers := _offers(fields):
-        return Seen(event, at, source, offers=offers)
+        return Seen(event, at, source, home, offers=offers)
     destination = fields.get("destination.ip")
     kinds = fields.get("event.type")
     if not isinstance(destination, str) or not is_address(destination):
@@ -66,6 +64,8 @@ def seen(event: Event) -> Seen | None:
         event,
         at,
         source,
+        home,
+        _home(event, destination, ours),
         destination=destination,
         port=_number(fields.get("destination.port")),
         transport=str(fields.get("network.transport", "")),
@@ -73,6 +73,10 @@ def seen(event: Event) -> Seen | None:
         out_bytes=_number(fields.get("source.bytes")),
         in_bytes=_number(fields.get("destination.bytes")),
     )
+
+
+def _home(event: Event, address: str, ours: Callable[[str], bool]) -> str:
+    return (event.agency_id or "") if is_private(address) and not ours(address) else ""
 
 
 def _plain(name: str) -> str:

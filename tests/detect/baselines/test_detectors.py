@@ -347,3 +347,11 @@ def test_odd_values_end_in_nothing(fields: dict[str, object]):
         assert findings([event(at, dict(fields))], one) == []
     again = detectors()
     again.load(one.dump())
+
+
+def test_a_known_machine_that_scans_many_agencies_is_one_scan():
+    """The register's addresses are one network; an unknown private address is another machine in each agency."""
+    nine = [replace(one, agency_id=f"a{n % 9}") for n, one in enumerate(wide(V6))]
+    assert [one.rule.id for one in findings(nine)] == ["soc-scan-wide"]
+    nine = [replace(one, agency_id=f"a{n % 9}") for n, one in enumerate(wide(V4))]
+    assert findings(nine) == []

@@ -69,7 +69,7 @@ class FirstsSeen:
         yield Finding(
             rule,
             one,
-            f"source.ip:{one.source}",
+            one.entity,
             one.at,
             f"{whose} {vi} {what} (từ {one.source})",
             f"{whose} {en} {what} (from {one.source})",

@@ -57,7 +57,7 @@ class NamesAsked:
         yield Finding(
             TUNNEL,
             one,
-            f"source.ip:{one.source}",
+            one.entity,
             since,
             f"{one.source} hỏi {len(recent)} tên khác nhau dưới {domain}, trung bình {length:.0f} ký tự",
             f"{one.source} asked for {len(recent)} different names below {domain}, {length:.0f} characters on average",
@@ -85,7 +85,7 @@ class NamesAsked:
         yield Finding(
             MADE_UP_NAMES,
             one,
-            f"source.ip:{one.source}",
+            one.entity,
             since,
             f"{one.source} hỏi {len(odd)} tên miền lạ không tồn tại, ví dụ {', '.join(sorted(odd)[:3])}",
             f"{one.source} asked for {len(odd)} odd domains that do not exist, such as {', '.join(sorted(odd)[:3])}",

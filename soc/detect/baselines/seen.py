@@ -35,6 +35,11 @@ class Seen:
     offers: str = ""  # "dhcp" or "router": the source gives addresses, or a way
 
     @property
+    def entity(self) -> str:
+        """What an alert is about: the source's address, or the machine that told of itself (Sysmon, DNS client)."""
+        return f"source.ip:{self.source}" if is_address(self.source) else f"host:{self.source}"
+
+    @property
     def is_connection(self) -> bool:
         return bool(self.destination) and not self.name and not self.offers
 
@@ -42,13 +47,18 @@ class Seen:
 def seen(event: Event, ours: Callable[[str], bool] = lambda _: False) -> Seen | None:
     """None for an event that none of the detectors looks at; ``ours`` tells the addresses of the register."""
     fields = event.fields
-    source = fields.get("source.ip")
+    source, name = fields.get("source.ip"), fields.get("dns.question.name")
+    at = event.corrected_at.timestamp()
+    if isinstance(name, str) and name:
+        asker = source if _is_address(source) else event.host or fields.get("host.name")
+        if not isinstance(asker, str) or not asker:
+            return None
+        asker = asker[:200].encode("utf-8", "replace").decode()
+        home = _home(event, asker, ours)
+        return Seen(event, at, asker, home, name=_plain(name), is_unknown=_is_unknown(fields))
     if not isinstance(source, str) or not is_address(source):
         return None
-    at, home = event.corrected_at.timestamp(), _home(event, source, ours)
-    name = fields.get("dns.question.name")
-    if isinstance(name, str) and name:
-        return Seen(event, at, source, home, name=_plain(name), is_unknown=_is_unknown(fields))
+    home = _home(event, source, ours)
     if offers := _offers(fields):
         return Seen(event, at, source, home, offers=offers)
     destination = fields.get("destination.ip")
@@ -77,6 +87,10 @@ def seen(event: Event, ours: Callable[[str], bool] = lambda _: False) -> Seen | 
 
 def _home(event: Event, address: str, ours: Callable[[str], bool]) -> str:
     return (event.agency_id or "") if is_private(address) and not ours(address) else ""
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and is_address(value)
 
 
 def _plain(name: str) -> str:

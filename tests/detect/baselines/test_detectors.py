@@ -355,3 +355,17 @@ def test_a_known_machine_that_scans_many_agencies_is_one_scan():
     assert [one.rule.id for one in findings(nine)] == ["soc-scan-wide"]
     nine = [replace(one, agency_id=f"a{n % 9}") for n, one in enumerate(wide(V4))]
     assert findings(nine) == []
+
+
+def test_a_machine_that_tells_its_own_questions_needs_no_address():
+    """Sysmon and the DNS client of Windows say the host; the alert is about it."""
+    told = []
+    for one in tunnel():
+        fields = {name: value for name, value in one.fields.items() if name != "source.ip"}
+        told.append(replace(one, fields=fields | {"host.name": "may-07.so.example"}, host="may-07"))
+    (found,) = findings(told)
+    assert (found.rule.id, found.entity) == ("soc-dns-tunnel", "host:may-07")
+    assert (
+        findings([replace(one, host="", fields={**one.fields, "host.name": ""}) for one in told])
+        == []
+    )

@@ -26,6 +26,7 @@ from collectors.agent.actions.quarantine_file import QuarantineFile
 from collectors.agent.actions.stop_process import BOOT_ID, known, tree_of
 from collectors.agent.actions.windows import WINDOWS
 from soc.model.response import ResponseAction
+from tests.conftest import missing
 from tests.response.lab import AN, Lab, wait_until
 
 HOSTILE = b"\x7fELF \x00\xff\r\n<script>" * 100
@@ -290,7 +291,7 @@ def test_a_process_with_a_hostile_name_is_read_rightly(tmp_path):
 def accounts(tmp_path: Path) -> Path:
     """A folder with an /etc of its own, as usermod's --prefix wants it."""
     if os.geteuid() != 0:
-        pytest.skip("usermod needs root")
+        missing("root, for usermod")
     etc = tmp_path / "prefix" / "etc"
     etc.mkdir(parents=True)
     (etc / "passwd").write_text(
@@ -457,7 +458,7 @@ for name, parameters in wanted.items():
 def test_without_root_each_action_says_what_it_cannot_do(tmp_path_factory):
     """And changes nothing."""
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        missing("root, for becoming somebody else")
     folder = tmp_path_factory.mktemp("nobody")
     for one in (folder, *folder.parents):
         if one == Path(tempfile.gettempdir()):

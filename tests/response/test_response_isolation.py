@@ -224,7 +224,7 @@ def province(
     tmp_path_factory: pytest.TempPathFactory, empty_database_file: Path
 ) -> Iterator[Province]:
     if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
+        missing("root, for network namespaces")
     for program in ("nft", "ip"):
         if shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin") is None:
             missing(f"the program {program}")

@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen, is_unicast
 from soc.detect.baselines.thresholds import Beacon
@@ -24,7 +24,7 @@ SAME_CALL = 1.0  # seconds: a connection that two devices saw, or its start and 
 AGAIN_AFTER = 7 * 86_400.0
 
 
-class Beacons:
+class Beacons(Tables):
     """(source, destination, port) to its latest calls; each destination to the machines that call it."""
 
     name = "beacon"
@@ -33,6 +33,7 @@ class Beacons:
         self.limits, self.inside = thresholds, inside
         self.left_out = frozenset(thresholds.ports_left_out)
         self.pairs, self.callers = Bounded(PAIRS), Bounded(ADDRESSES)
+        super().__init__(self.pairs, self.callers)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         if not one.is_connection or one.port in self.left_out or not is_unicast(one.destination):
@@ -95,14 +96,3 @@ class Beacons:
             },
             where,
         )
-
-    def plain(self) -> list[Any]:
-        return [self.pairs.plain(), self.callers.plain()]
-
-    def restore(self, plain: list[Any]) -> None:
-        self.pairs.restore(plain[0])
-        self.callers.restore(plain[1])
-
-    def held(self) -> tuple[int, int]:
-        both = (self.pairs, self.callers)
-        return sum(map(len, both)), sum(table.evicted for table in both)

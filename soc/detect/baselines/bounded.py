@@ -55,6 +55,24 @@ class Bounded:
         self._held = OrderedDict((tuple(key), value) for key, value in rows)
 
 
+class Tables:
+    """The tables of a detector, saved, restored and counted together."""
+
+    def __init__(self, *tables: Bounded) -> None:
+        self._tables = tables
+
+    def plain(self) -> list[Any]:
+        return [table.plain() for table in self._tables]
+
+    def restore(self, plain: list[Any]) -> None:
+        for table, one in zip(self._tables, plain, strict=True):
+            table.restore(one)
+
+    def held(self) -> tuple[int, int]:
+        """Rows held and rows evicted."""
+        return sum(map(len, self._tables)), sum(table.evicted for table in self._tables)
+
+
 def keep_newest(times: dict[str, Any], most: int, when: Callable[[Any], float]) -> None:
     """Of a small table within a value keep the ``most`` newest entries."""
     if len(times) > most:

@@ -19,7 +19,7 @@ from soc.detect.baselines.thresholds import Thresholds
 from soc.detect.baselines.volume import Volumes
 from soc.model.event import Event
 
-FORMAT = 2  # of the state; another one begins anew
+FORMAT = 3  # of the state; another one begins anew
 
 
 class Detector(Protocol):

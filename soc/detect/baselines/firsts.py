@@ -7,9 +7,8 @@ Domains are watched for systems of level 3 and above only: servers ask for few, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen, registered
 from soc.detect.baselines.thresholds import Firsts
@@ -24,7 +23,7 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-class FirstsSeen:
+class FirstsSeen(Tables):
     """(kind, agency or system) to what it has met, and when last."""
 
     name = "firsts"
@@ -32,6 +31,7 @@ class FirstsSeen:
     def __init__(self, thresholds: Firsts, inside: Callable[[str], bool]) -> None:
         self.limits, self.inside = thresholds, inside
         self.met = Bounded(WHOSE)
+        super().__init__(self.met)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         event = one.event
@@ -76,12 +76,3 @@ class FirstsSeen:
             {"first": what, "known": len(met) - 1, "since": clock(one.at)},
             f"{whose} {what}",
         )
-
-    def plain(self) -> list[Any]:
-        return self.met.plain()
-
-    def restore(self, plain: list[Any]) -> None:
-        self.met.restore(plain)
-
-    def held(self) -> tuple[int, int]:
-        return len(self.met), self.met.evicted

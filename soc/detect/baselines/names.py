@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from math import log2
 from operator import itemgetter
-from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, busiest, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen, registered
 from soc.detect.baselines.thresholds import Names
@@ -21,7 +20,7 @@ SHORTEST_MADE_UP = 7  # characters of a label
 UNSPOKEN = re.compile(r"[bcdfghjklmnpqrstvwxz0-9]{4}")
 
 
-class NamesAsked:
+class NamesAsked(Tables):
     """(source, registered domain) to the names below it; each source to the domains that were not there."""
 
     name = "names"
@@ -29,6 +28,7 @@ class NamesAsked:
     def __init__(self, thresholds: Names) -> None:
         self.limits = thresholds
         self.below, self.unknown = Bounded(PAIRS), Bounded(SOURCES)
+        super().__init__(self.below, self.unknown)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         if not one.name or one.name.endswith((".arpa", ".local")) or "." not in one.name:
@@ -91,17 +91,6 @@ class NamesAsked:
             f"{one.source} asked for {len(odd)} odd domains that do not exist, such as {', '.join(sorted(odd)[:3])}",
             {"domains": len(odd), "examples": sorted(odd)[:5], "since": clock(since)},
         )
-
-    def plain(self) -> list[Any]:
-        return [self.below.plain(), self.unknown.plain()]
-
-    def restore(self, plain: list[Any]) -> None:
-        self.below.restore(plain[0])
-        self.unknown.restore(plain[1])
-
-    def held(self) -> tuple[int, int]:
-        both = (self.below, self.unknown)
-        return sum(map(len, both)), sum(table.evicted for table in both)
 
 
 def is_odd(label: str, least: float) -> bool:

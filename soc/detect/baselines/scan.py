@@ -7,9 +7,8 @@ many machines, and is answered, is none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, Value, busiest, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, Value, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen, is_unicast
 from soc.detect.baselines.thresholds import Scan
@@ -20,7 +19,7 @@ TARGETS = 512  # of one pair
 AGAIN_AFTER = 86_400.0
 
 
-class Scans:
+class Scans(Tables):
     """Two tables: (source, port) to the machines tried, (source, machine) to the ports tried."""
 
     name = "scan"
@@ -28,6 +27,7 @@ class Scans:
     def __init__(self, thresholds: Scan) -> None:
         self.limits = thresholds
         self.machines, self.ports = Bounded(SOURCES), Bounded(SOURCES)
+        super().__init__(self.machines, self.ports)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         if (
@@ -65,18 +65,6 @@ class Scans:
                 limits.failed_share,
                 one.destination,
             )
-
-    def plain(self) -> list[Any]:
-        return [self.machines.plain(), self.ports.plain()]
-
-    def restore(self, plain: list[Any]) -> None:
-        self.machines.restore(plain[0])
-        self.ports.restore(plain[1])
-
-    def held(self) -> tuple[int, int]:
-        """Rows held and rows evicted."""
-        both = (self.machines, self.ports)
-        return sum(map(len, both)), sum(table.evicted for table in both)
 
 
 def _new() -> Value:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen
 from soc.detect.baselines.thresholds import Servers
@@ -16,7 +15,7 @@ WORDS = {"dhcp": ("cấp phát địa chỉ (DHCP)", "gives out addresses (DHCP)
          "router": ("quảng bá bộ định tuyến IPv6", "announces itself as an IPv6 router")}  # fmt: skip
 
 
-class ServersSeen:
+class ServersSeen(Tables):
     """(agency, sensor, kind) to the servers seen there and when first."""
 
     name = "servers"
@@ -24,6 +23,7 @@ class ServersSeen:
     def __init__(self, thresholds: Servers) -> None:
         self.limits = thresholds
         self.networks = Bounded(NETWORKS)
+        super().__init__(self.networks)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         if not one.offers:
@@ -55,12 +55,3 @@ class ServersSeen:
             },
             f"{one.offers} {sensor}",
         )
-
-    def plain(self) -> list[Any]:
-        return self.networks.plain()
-
-    def restore(self, plain: list[Any]) -> None:
-        self.networks.restore(plain)
-
-    def held(self) -> tuple[int, int]:
-        return len(self.networks), self.networks.evicted

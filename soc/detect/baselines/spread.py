@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, busiest, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, busiest, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen
 from soc.detect.baselines.thresholds import Spread
@@ -15,7 +14,7 @@ SOURCES, TARGETS = 20_000, 512
 AGAIN_AFTER = 86_400.0
 
 
-class Spreads:
+class Spreads(Tables):
     """Each source with the machines that it reached by such a port, and when first."""
 
     name = "spread"
@@ -24,6 +23,7 @@ class Spreads:
         self.limits, self.inside = thresholds, inside
         self.ports = frozenset(thresholds.ports)
         self.sources = Bounded(SOURCES)
+        super().__init__(self.sources)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         if not one.is_connection or one.port not in self.ports or one.failed:
@@ -57,12 +57,3 @@ class Spreads:
                 "since": clock(since),
             },
         )
-
-    def plain(self) -> list[Any]:
-        return self.sources.plain()
-
-    def restore(self, plain: list[Any]) -> None:
-        self.sources.restore(plain)
-
-    def held(self) -> tuple[int, int]:
-        return len(self.sources), self.sources.evicted

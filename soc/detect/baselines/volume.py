@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
-from soc.detect.baselines.bounded import Bounded, keep_newest
+from soc.detect.baselines.bounded import Bounded, Tables, keep_newest
 from soc.detect.baselines.finding import Finding, clock
 from soc.detect.baselines.seen import Seen
 from soc.detect.baselines.thresholds import Volume
@@ -19,7 +19,7 @@ LEAST_DEVIATION = (
 )
 
 
-class Volumes:
+class Volumes(Tables):
     """Each source with its bytes out by day of Vietnam, and today's largest receivers."""
 
     name = "volume"
@@ -27,6 +27,7 @@ class Volumes:
     def __init__(self, thresholds: Volume, inside: Callable[[str], bool]) -> None:
         self.limits, self.inside = thresholds, inside
         self.sources = Bounded(SOURCES)
+        super().__init__(self.sources)
 
     def observe(self, one: Seen) -> Iterator[Finding]:
         if not one.is_connection or not one.out_bytes:
@@ -75,15 +76,6 @@ class Volumes:
             {"bytes": today, "usual_bytes": round(usual), "limit_bytes": round(limit),
              "days_known": len(before), "most_to": most, "since": clock(since)},
         )  # fmt: skip
-
-    def plain(self) -> list[Any]:
-        return self.sources.plain()
-
-    def restore(self, plain: list[Any]) -> None:
-        self.sources.restore(plain)
-
-    def held(self) -> tuple[int, int]:
-        return len(self.sources), self.sources.evicted
 
 
 def keep_newest_days(days: dict[str, int]) -> None:

@@ -25,6 +25,9 @@ log = structlog.get_logger("soc.desk")
 OWN = {CLOCK_WRONG.id: "clock", SOURCE_SILENT.id: "silence"} | {
     one.id: one.technique for one in BASELINES
 }  # their rows of the guidance
+SEEN_IN = {
+    one.id: {"category": "dns" if one.id.startswith("soc-dns") else "firewall"} for one in BASELINES
+}  # what kind of events the questions are asked of
 INDICATOR = "ioc-"  # begins the rule id of an indicator's alerts
 
 
@@ -82,7 +85,7 @@ class RuleBook:
         if rule_id.startswith(INDICATOR):
             return self._guidance.row("indicator", {})
         if rule_id in OWN:
-            return self._guidance.row(OWN[rule_id], {})
+            return self._guidance.row(OWN[rule_id], SEEN_IN.get(rule_id, {}))
         pack, found = self._current(), self.all().get(rule_id)
         if pack is None or found is None:
             return self._guidance.row("", {})

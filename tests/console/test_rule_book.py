@@ -115,6 +115,8 @@ def test_a_correlation_is_guided_by_its_events_log_source(book: RuleBook) -> Non
         ("ioc-1", "indicator"),
         (CLOCK_WRONG.id, "clock"),
         (SOURCE_SILENT.id, "silence"),
+        ("soc-beacon", "t1071"),
+        ("soc-dns-tunnel", "t1071.004"),
         ("gone", "any"),
         (OURS, "any"),
     ],
@@ -135,3 +137,14 @@ def test_a_bad_table_costs_the_guidance_and_nothing_else(
     book = RuleBook(home / "packs", states, guidance_or_none([home / "bad"]))
     assert book.guide(OURS) is None
     assert state(book, OURS) == "active"
+
+
+def test_counters_of_flows_ask_of_the_network(book: RuleBook) -> None:
+    """Not of processes, which no sensor sees."""
+    for rule_id, check in (
+        ("soc-beacon", "destination_by_others"),
+        ("soc-dns-tunnel", "name_by_others"),
+    ):
+        guidance = book.guide(rule_id)
+        assert guidance is not None
+        assert check in [one.name for one in guidance.checks]

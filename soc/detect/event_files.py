@@ -139,14 +139,20 @@ def packet_records(shown: str, content: IO[bytes] | Path) -> Iterator[Item | Fil
             with path.open("wb") as plain:
                 shutil.copyfileobj(content, plain)
         command = [sys.executable, "-m", "collectors.sensor.main", str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sensor:
+        with (
+            (Path(folder) / "said").open("w+b") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as sensor,
+        ):
             assert sensor.stdout is not None
-            assert sensor.stderr is not None
             for number, line in enumerate(sensor.stdout, 1):
                 yield Item(number, None, line.rstrip(b"\n"))
-            said = sensor.stderr.read().decode("utf-8", "replace").strip()
+            code = sensor.wait()
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip()
         if said:
             yield FileProblem(shown, said.removeprefix(f"soc-sensor: {path} "))
+        elif code != 0:
+            yield FileProblem(shown, f"the packet sensor ended with code {code}: cut short")
 
 
 def _text_records(shown: str, kind: str, plain: IO[bytes]) -> Iterator[Item | FileProblem]:

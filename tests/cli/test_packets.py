@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 import zstandard
 
+from soc.detect import event_files
 from tests.sensor.packets import Talk, pcap, udp
 from tests.sensor.test_command import QUESTION
 
@@ -71,3 +73,18 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_printed(tmp_path: Path):
         assert f"soc packets: {tmp_path / name}: " in said
     assert "good.pcap" not in said
     assert "Traceback" not in said
+
+
+def test_a_sensor_that_dies_without_a_word_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What it had said is there, and the capture is not said to be whole."""
+    (tmp_path / "a.pcap").write_bytes(a_capture())
+    dying = "import os; print('{}', flush=True); os.kill(os.getpid(), 9)"
+    real = event_files.subprocess.Popen
+    monkeypatch.setattr(
+        event_files.subprocess, "Popen", lambda _, **how: real([sys.executable, "-c", dying], **how)
+    )
+    first, problem = event_files.packet_records("a.pcap", tmp_path / "a.pcap")
+    assert isinstance(first, event_files.Item)
+    assert str(problem) == "a.pcap: the packet sensor ended with code -9: cut short"

@@ -167,7 +167,7 @@ class SilenceWatch:
         episodes: Mapping[Key, SilenceEpisodeRow],
         now: datetime,
     ) -> None:
-        """Over when something came, or when nothing is expected any more; a stream's also when its agent's begins."""
+        """Over when something came, or when nothing is expected any more."""
         for key, episode in episodes.items():
             last = heard.last.get(key)
             if last is None or last > episode.last_heard_at:

@@ -132,32 +132,34 @@ class DoorProcess:
             ),
             zone=settings.zone,
         )
-        self.housekeeping = Housekeeping(
-            [
-                Chore("rules", 1.0, self._refresh_rules),
-                Chore("old rules", 1.0, self._let_go),
-                Chore("indicators", 2.0, self._refresh_indicators),
-                Chore("exceptions", 2.0, self._refresh_exceptions),
-                Chore("rule states", 1.0, self._refresh_states),
-                Chore("ownership", 2.0, self._refresh_ownership),
-                Chore("places", 5.0, self._refresh_places),
-                Chore("disk", 5.0, self._look_at_disk),
-                Chore("expiry", 3600.0, self._expire),
-                Chore("commands", 1.0, self._refresh_commands),
-                Chore("agents heard", 15.0, self._note_heard),
-                Chore(
-                    "heartbeat",
-                    5.0,
-                    Heartbeat(database, self.ingest, self._errors, self._slow).beat,
-                ),
-                Chore("certificate", 86_400.0, self._renew_certificate),
-            ]
-        )
+        self.housekeeping = Housekeeping(self._chores())
         self._matcher: Matcher | None = None
         self._leaving: list[Leaving] = []
         self._certificate: tuple[uvicorn.Config, list[str]] | None = None
         self._full = ""
         self._refuse_when_needed()  # the first chore loads the rules
+
+    def _chores(self) -> list[Chore]:
+        """What keeps the parts fresh, and how often in seconds."""
+        return [
+            Chore("rules", 1.0, self._refresh_rules),
+            Chore("old rules", 1.0, self._let_go),
+            Chore("indicators", 2.0, self._refresh_indicators),
+            Chore("exceptions", 2.0, self._refresh_exceptions),
+            Chore("rule states", 1.0, self._refresh_states),
+            Chore("ownership", 2.0, self._refresh_ownership),
+            Chore("places", 5.0, self._refresh_places),
+            Chore("disk", 5.0, self._look_at_disk),
+            Chore("expiry", 3600.0, self._expire),
+            Chore("commands", 1.0, self._refresh_commands),
+            Chore("agents heard", 15.0, self._note_heard),
+            Chore(
+                "heartbeat",
+                5.0,
+                Heartbeat(self.database, self.ingest, self._errors, self._slow).beat,
+            ),
+            Chore("certificate", 86_400.0, self._renew_certificate),
+        ]
 
     def close(self) -> None:
         """Stop in order: no more batches, no more chores, the store, the database."""

@@ -14,6 +14,8 @@ from soc.model.response import ResponseAction
 from tests.response.agent_alone import commands_in
 from tests.response.lab import AN, Lab, now_utc, wait_until
 
+pytestmark = pytest.mark.slow  # real processes that are killed
+
 ROOT = Path(__file__).parents[2]
 AROUND = ["before started", "after started", "before answered", "after answered"]
 TAKING = ["before rename", "after rename", "before stored", "before unlink", "after unlink"]

@@ -104,8 +104,8 @@ def response_page(request: Request, parts: Parts, who: Reader, command_id: str) 
 def parameters_of(action: ResponseAction, target: str, lasts: timedelta) -> dict[str, Any]:
     """What the one line of the form means for each action.
 
-    >>> parameters_of(ResponseAction.QUARANTINE_FILE, "/tmp/x", timedelta(hours=1))
-    {'path': '/tmp/x'}
+    >>> parameters_of(ResponseAction.QUARANTINE_FILE, "/srv/x", timedelta(hours=1))
+    {'path': '/srv/x'}
 
     Raises:
         FormError: a process is named otherwise than pid:start_ticks:boot_id.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from soc.collect.discovery import read
 from soc.model.event import RawRecord
 from soc.simulate import Plan, days
 from tests.detect.baselines.flows import detectors
 
 
+@pytest.mark.slow
 def test_three_office_days_raise_nothing():
     """Firewall, web servers, machines: over 6,000 connections are looked at."""
     one, looked = detectors(), 0

@@ -139,6 +139,7 @@ for now in map(datetime.fromisoformat, rounds):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_between_any_two_steps_neither_loses_nor_tells_twice(
     database: Database, store: EmbeddedStore, tmp_path: Path, step: str
@@ -211,6 +212,7 @@ def test_a_damaged_state_begins_anew_and_reads_on(
     assert len(signals(database)) == 1
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_what_is_evicted_is_counted():
     """Fifty thousand strangers, each with a port of its own."""
     one = detectors()

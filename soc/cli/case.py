@@ -110,17 +110,24 @@ def open_database() -> Iterator[tuple[Settings, Database]]:
 
 def case_desk(settings: Settings, database: Database) -> CaseDesk:
     """The desk with the site's playbooks and forms; refused playbooks are named on stderr."""
+    from soc.receive.command_key import command_signer
     from soc.report.case_reports import CaseReports
     from soc.report.form_files import Forms
     from soc.respond.case_desk import CaseDesk
     from soc.respond.playbook_files import load_playbooks, plain
+    from soc.respond.response_desk import ResponseDesk
     from soc.site import playbook_folder
 
     playbooks, refused = load_playbooks(playbook_folder(settings))
     for error in refused:
         print(f"soc: {error}", file=sys.stderr)
     reports = CaseReports(Forms(), zone=settings.zone)
-    return CaseDesk(database, playbooks=plain(playbooks), reports=reports)
+    responses = ResponseDesk(
+        database,
+        sign=command_signer(settings.keys_home),
+        two_people=settings.response_two_people,
+    )
+    return CaseDesk(database, playbooks=plain(playbooks), reports=reports, responses=responses)
 
 
 def print_line(plain: dict[str, Any], text: str, *, as_json: bool) -> None:

@@ -65,12 +65,17 @@ def console_parts(settings: Settings, database: Database, store: EventStore) -> 
     playbooks, refused = load_playbooks(playbook_folder(settings))
     for error in refused:
         log.warning("a playbook cannot be used", reason=str(error))
+    responses = ResponseDesk(
+        database,
+        sign=command_signer(settings.keys_home),
+        two_people=settings.response_two_people,
+    )
     return ConsoleParts(
         settings=settings,
         database=database,
         store=store,
         triage=TriageDesk(database, rule_facts=rules.facts),
-        cases=CaseDesk(database, playbooks=plain(playbooks), reports=reports),
+        cases=CaseDesk(database, playbooks=plain(playbooks), reports=reports, responses=responses),
         reports=reports,
         hunt=HuntDesk(store),
         checks=CheckDesk(store),
@@ -82,11 +87,7 @@ def console_parts(settings: Settings, database: Database, store: EventStore) -> 
         bulletins=BulletinDesk(
             database, domain=settings.mail_from.rpartition("@")[2] or "soc.invalid"
         ),
-        responses=ResponseDesk(
-            database,
-            sign=command_signer(settings.keys_home),
-            two_people=settings.response_two_people,
-        ),
+        responses=responses,
         access=AccessDesk(database, second_factor=second_factor_needed(settings.host)),
     )
 

@@ -20,10 +20,11 @@ class CaseStatus(StrEnum):
 
 
 class StepState(StrEnum):
-    """A step of a playbook run. There is no state that lasts for ever: ``running`` carries a lease."""
+    """A step of a playbook run. ``running`` carries a lease and ``pending`` a time, so that neither lasts for ever."""
 
     WAITING = "waiting"
-    RUNNING = "running"
+    RUNNING = "running"  # a person does it
+    PENDING = "pending"  # for a time, other persons, machines or another run; the platform follows
     DONE = "done"
     SKIPPED = "skipped"
     FAILED = "failed"

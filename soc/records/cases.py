@@ -74,6 +74,9 @@ class PlaybookRunRow(OfAgency, Base):
     started_at: Mapped[datetime]
     started_by: Mapped[str] = mapped_column(String(80))
     finished_at: Mapped[datetime | None]
+    by_itself: Mapped[bool] = mapped_column(default=False)  # the platform has steps to do in it
+    paused_at: Mapped[datetime | None]
+    called_by: Mapped[str] = mapped_column(String(40), default="")  # the step row that runs it
 
 
 class PlaybookStepRow(OfAgency, Base):
@@ -87,6 +90,10 @@ class PlaybookStepRow(OfAgency, Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     lease_until: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]  # of a pending step: when it is over, one way or the other
+    round: Mapped[int] = mapped_column(default=1)  # more after a loop or a second run of the step
+    approved_by: Mapped[list[Any]] = mapped_column(default=list)
+    earlier: Mapped[list[Any]] = mapped_column(default=list)  # what earlier rounds left behind
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     note: Mapped[str] = mapped_column(Text, default="")
 

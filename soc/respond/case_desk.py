@@ -30,6 +30,7 @@ from soc.respond.case_views import (
 )
 from soc.respond.clocks import Answers
 from soc.respond.playbook_desk import PlaybookDesk
+from soc.respond.response_desk import ResponseDesk
 from soc.respond.triage import alerts_by_id
 
 __all__ = ["CaseDesk", "CaseSummary", "CaseView", "PlaybookChoice", "ReportMaker", "RunView"]
@@ -66,9 +67,12 @@ class CaseDesk:
         *,
         playbooks: Mapping[str, Mapping[str, Any]],
         reports: ReportMaker,
+        responses: ResponseDesk | None = None,
     ) -> None:
         self.database, self.playbooks, self.reports = database, playbooks, reports
-        self._runs = PlaybookDesk(database, playbooks=playbooks, reports=reports)
+        self.runs = PlaybookDesk(
+            database, playbooks=playbooks, reports=reports, responses=responses
+        )
 
     def cases(
         self, scope: Scope, *, status: Sequence[str] = (), offset: int = 0, size: int = 50
@@ -132,7 +136,7 @@ class CaseDesk:
             acts.take_alerts(session, scope, case, alerts, now)
             case_id = case.id
         if playbook_id:
-            self._runs.start(scope, case_id, playbook_id, now=now)
+            self.runs.start(scope, case_id, playbook_id, now=now)
         return case_id
 
     def add_alerts(
@@ -208,11 +212,11 @@ class CaseDesk:
 
     def start_playbook(self, scope: Scope, case_id: str, playbook_id: str, *, now: datetime) -> str:
         """Begin a run; returns its id. Conflict when a run of it is not yet finished."""
-        return self._runs.start(scope, case_id, playbook_id, now=now)
+        return self.runs.start(scope, case_id, playbook_id, now=now)
 
     def begin_step(self, scope: Scope, run_id: str, step_id: str, *, now: datetime) -> None:
         """Take a step; it is leased, and returns to waiting when the lease runs out."""
-        self._runs.begin(scope, run_id, step_id, now=now)
+        self.runs.begin(scope, run_id, step_id, now=now)
 
     def finish_step(
         self,
@@ -229,13 +233,13 @@ class CaseDesk:
         A result that lacks something raises PlaybookError and the step goes on running; an action that fails marks
         the step as failed, with the reason, and raises. A failed step can be begun again.
         """
-        self._runs.finish(scope, run_id, step_id, result=result, note=note, now=now)
+        self.runs.finish(scope, run_id, step_id, result=result, note=note, now=now)
 
     def skip_step(
         self, scope: Scope, run_id: str, step_id: str, *, reason: str, now: datetime
     ) -> None:
         """Only steps that are not required can be skipped, with a reason."""
-        self._runs.skip(scope, run_id, step_id, reason=reason, now=now)
+        self.runs.skip(scope, run_id, step_id, reason=reason, now=now)
 
     def make_report(self, scope: Scope, case_id: str, form: str, *, now: datetime) -> str:
         """Fill a form from the case; returns the document's id. Raises FormError naming what is missing."""

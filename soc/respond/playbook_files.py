@@ -1,8 +1,7 @@
 """Playbooks as files: one .yml is one situation (docs/how-to-add/a-playbook.md has the format).
 
-The fields follow CACAO 2.0 where it has a word for the thing (steps, manual and automatic actions, conditions); the
-file is written for people who read YAML, Vietnamese first. A file that cannot be used is refused with its place; the
-others still load.
+The file is written for people who read YAML, Vietnamese first. A file that cannot be used is refused with its place;
+the others still load.
 """
 
 from __future__ import annotations
@@ -11,134 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from soc.errors import PlaybookError
-from soc.model.case import CaseStatus
 from soc.normalise.yaml_text import refuse_deep
-
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,60}$")]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Phase = Literal["detect", "preserve", "contain", "analyse", "recover", "trace"]
-Action = Literal["decide_serious", "make_report", "send_report", "note", "move"]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Choice(Strict):
-    """One answer of a question."""
-
-    id: Slug
-    label: Text
-    label_vi: Text
-
-
-class Input(Strict):
-    """What a person must tell to finish a step; ``fact`` also fills that field of the report forms."""
-
-    id: Slug
-    label: Text
-    label_vi: Text
-    kind: Literal["text", "long_text", "number", "choice", "choices", "yes_no", "yes_no_unknown"]
-    required: bool = True
-    choices: tuple[Choice, ...] = ()
-    fact: Slug | None = None
-
-    @model_validator(mode="after")
-    def _choices_where_they_belong(self) -> Self:
-        if self.kind.startswith("choice") != bool(self.choices):
-            raise ValueError("choices belong to the kinds choice and choices, and only to them")
-        return self
-
-
-class Condition(Strict):
-    """The step is done only if that decision was answered so; else it is skipped by itself."""
-
-    step: Slug
-    answer: Slug
-
-
-class Step(Strict):
-    """One thing to do. ``minutes`` is the usual time; a step begun is leased for twice that, at least 30."""
-
-    id: Slug
-    phase: Phase  # the six activities of NĐ 333/2026 art. 9
-    kind: Literal["manual", "decision", "action"]
-    title: Text
-    title_vi: Text
-    text: Text
-    text_vi: Text
-    who: Literal["it_staff", "analyst", "responder", "manager", "owner"]
-    minutes: int = Field(ge=1, le=72 * 60)
-    required: bool = True
-    inputs: tuple[Input, ...] = ()
-    options: tuple[Choice, ...] = ()  # of a decision
-    action: Action | None = None
-    form: Slug | None = None  # of make_report and send_report
-    to: CaseStatus | None = None  # of move
-    when: Condition | None = None
-    after: tuple[Slug, ...] | None = None  # None: after every required step above
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if (self.kind == "decision") != (len(self.options) >= 2):
-            raise ValueError("a decision has at least two options, and nothing else has any")
-        if (self.kind == "action") != (self.action is not None):
-            raise ValueError("kind action names its action, and nothing else does")
-        if (self.action in {"make_report", "send_report"}) != (self.form is not None):
-            raise ValueError("make_report and send_report name their form, and nothing else does")
-        if (self.action == "move") != (self.to is not None):
-            raise ValueError("move names the state it goes to, and nothing else does")
-        return self
-
-
-class Playbook(Strict):
-    """What to do in one situation, step by step."""
-
-    id: Slug
-    version: Text
-    title: Text
-    title_vi: Text
-    description: Text
-    description_vi: Text
-    basis: tuple[Text, ...] = Field(min_length=1)
-    steps: tuple[Step, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _steps_know_only_earlier_steps(self) -> Self:
-        seen: dict[str, Step] = {}
-        for step in self.steps:
-            _check_references(step, seen)
-            seen[step.id] = step
-        return self
-
-
-def _check_references(step: Step, earlier: Mapping[str, Step]) -> None:
-    if step.id in earlier:
-        raise ValueError(f"two steps have the id {step.id!r}")
-    for name in step.after or ():
-        if name not in earlier:
-            raise ValueError(f"step {step.id!r} is after {name!r}, which is no earlier step")
-    if step.when is not None:
-        decision = earlier.get(step.when.step)
-        answers = {option.id for option in decision.options} if decision else set()
-        if step.when.answer not in answers:
-            raise ValueError(
-                f"step {step.id!r} depends on {step.when.step!r} = {step.when.answer!r}, "
-                "which no earlier decision offers"
-            )
+from soc.respond.playbook_shapes import Playbook, plain_of
 
 
 def load_playbook(path: Path) -> Playbook:
@@ -180,12 +59,48 @@ def load_playbooks(folder: Path) -> tuple[dict[str, Playbook], list[PlaybookErro
             playbooks[playbook.id] = playbook
         except PlaybookError as error:
             refused.append(error)
+    for name, why in unusable(playbooks).items():
+        del playbooks[name]
+        refused.append(PlaybookError(f"{folder / name}.yml: {why}"))
     return playbooks, refused
 
 
+def unusable(playbooks: Mapping[str, Playbook]) -> dict[str, str]:
+    """Those that name a sub-playbook which is not there, or come round to themselves; with the reason."""
+    found: dict[str, str] = {}
+    for name in playbooks:
+        try:
+            _included(name, playbooks, (name,))
+        except PlaybookError as error:
+            found[name] = str(error)
+    return found
+
+
 def plain(playbooks: Mapping[str, Playbook]) -> dict[str, dict[str, Any]]:
-    """As plain JSON values, which is what CaseDesk takes and a run keeps."""
-    return {key: playbook.model_dump(mode="json") for key, playbook in playbooks.items()}
+    """As plain JSON values, which is what CaseDesk takes and a run keeps: with its sub-playbooks as they are now."""
+    return {
+        name: {**plain_of(playbook), "included": _included(name, playbooks, (name,))}
+        for name, playbook in playbooks.items()
+    }
+
+
+def _included(
+    name: str, playbooks: Mapping[str, Playbook], way: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for step in playbooks[name].steps:
+        inner = step.playbook
+        if inner is None:
+            continue
+        if inner in way:
+            raise PlaybookError(
+                f"the playbooks call each other in a circle: {' → '.join((*way, inner))}"
+            )
+        if inner not in playbooks:
+            raise PlaybookError(f"step {step.id!r} runs the playbook {inner!r}, which is not there")
+        found[inner] = plain_of(playbooks[inner])
+        found |= _included(inner, playbooks, (*way, inner))
+    return found
 
 
 def digest(playbook: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from soc.errors import Conflict, PlaybookError
 from soc.model.case import StepState
 from soc.records.cases import PlaybookStepRow
+from soc.respond.playbook_conditions import holds, steps_named
 
 ENDED = frozenset({StepState.DONE, StepState.SKIPPED})
 SHORTEST_LEASE = timedelta(minutes=30)
@@ -64,26 +65,137 @@ def lease(step: PlainStep) -> timedelta:
     return max(SHORTEST_LEASE, 2 * timedelta(minutes=step["minutes"]))
 
 
+def waits_for(playbook: Mapping[str, Any], step_id: str) -> tuple[str, ...]:
+    """The steps that must be over before this one may begin, by id."""
+    step = step_of(playbook, step_id)
+    handled = handled_by(playbook, step_id)
+    if step["after"] is None and handled is not None:
+        wanted = list(waits_for(playbook, handled["id"]))
+    elif step["after"] is None:
+        ids = [other["id"] for other in playbook["steps"]]
+        earlier = playbook["steps"][: ids.index(step_id)]
+        wanted = [other["id"] for other in earlier if other["required"]]
+    else:
+        wanted = list(step["after"])
+    conditions = [
+        step["when"],
+        step.get("until"),
+        *(one["when"] for one in step.get("answers", ())),
+    ]
+    for condition in conditions:
+        wanted += steps_named(condition)
+    if step.get("undoes"):
+        wanted.append(step["undoes"])
+    return tuple(name for name in dict.fromkeys(wanted) if handled is None or name != handled["id"])
+
+
+def handled_by(playbook: Mapping[str, Any], step_id: str) -> PlainStep | None:
+    """The step whose failure this one is for."""
+    for other in playbook["steps"]:
+        if other.get("on_failure") == step_id:
+            found: PlainStep = other
+            return found
+    return None
+
+
+def is_over(playbook: Mapping[str, Any], step_id: str, states: Mapping[str, str]) -> bool:
+    """Whether others need not wait for it: ended, or failed and what was for that has ended."""
+    if states[step_id] in ENDED:
+        return True
+    handler = step_of(playbook, step_id).get("on_failure")
+    return handler is not None and states[step_id] == "failed" and states[handler] in ENDED
+
+
 def in_the_way(
     playbook: Mapping[str, Any], step_id: str, states: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The steps that must end before this one may begin, by id."""
-    step = step_of(playbook, step_id)
+    """What a step still waits for, by id; of a step for a failure the one that has not failed."""
+    wanted = [name for name in waits_for(playbook, step_id) if not is_over(playbook, name, states)]
+    handled = handled_by(playbook, step_id)
+    if handled is not None and states[handled["id"]] != StepState.FAILED:
+        wanted.append(handled["id"])
+    return tuple(wanted)
+
+
+def depending_on(playbook: Mapping[str, Any], step_id: str) -> tuple[str, ...]:
+    """The step and all that come after it because of it, in order."""
+    found = [step_id]
+    for step in playbook["steps"]:
+        name = step["id"]
+        handled = handled_by(playbook, name)
+        if name not in found and (
+            set(waits_for(playbook, name)) & set(found)
+            or (handled is not None and handled["id"] in found)
+        ):
+            found.append(name)
+    return tuple(found)
+
+
+def loop_body(playbook: Mapping[str, Any], loop: PlainStep) -> tuple[str, ...]:
+    """The steps that a loop does again, by id, without the loop itself."""
     ids = [other["id"] for other in playbook["steps"]]
-    earlier = playbook["steps"][: ids.index(step_id)]
-    if step["after"] is not None:
-        wanted = list(step["after"])
-    else:
-        wanted = [other["id"] for other in earlier if other["required"]]
-    if step["when"] and step["when"]["step"] not in wanted:
-        wanted.append(step["when"]["step"])
-    return tuple(name for name in wanted if states[name] not in ENDED)
+    return tuple(ids[ids.index(loop["back_to"]) : ids.index(loop["id"])])
+
+
+def results_of(
+    playbook: Mapping[str, Any], rows: Sequence[PlaybookStepRow]
+) -> dict[str, Mapping[str, Any] | None]:
+    """What the steps that are over left behind, for conditions."""
+    states = {row.step_id: row.state for row in rows}
+    return {
+        row.step_id: row.result if row.state == StepState.DONE else None
+        for row in rows
+        if is_over(playbook, row.step_id, states)
+    }
+
+
+def not_applicable(
+    playbook: Mapping[str, Any], rows: Sequence[PlaybookStepRow]
+) -> list[PlaybookStepRow]:
+    """The waiting steps that what has ended rules out."""
+    results, out = results_of(playbook, rows), []
+    for row in rows:
+        if row.state != StepState.WAITING:
+            continue
+        when, handled = step_of(playbook, row.step_id)["when"], handled_by(playbook, row.step_id)
+        not_needed = handled is not None and handled["id"] in results
+        if not_needed or (when and holds(when, results) is False):
+            out.append(row)
+    return out
+
+
+def answer_of(step: PlainStep, results: Mapping[str, Mapping[str, Any] | None]) -> str | None:
+    """What a decision answers by itself; None: a person decides."""
+    for one in step.get("answers", ()):
+        found = holds(one["when"], results)
+        if found is not False:
+            return str(one["answer"]) if found else None
+    return None
+
+
+def again(row: PlaybookStepRow) -> None:
+    """Make a step ready for another round; what it left behind is kept."""
+    left = {
+        "round": row.round,
+        "state": row.state,
+        "actor": row.actor,
+        "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+        "result": row.result,
+        "note": row.note,
+    }
+    row.earlier = [*row.earlier, left]
+    row.state, row.round, row.result, row.note = StepState.WAITING, row.round + 1, {}, ""
+    row.started_at = row.finished_at = row.lease_until = row.due_at = None
+    row.actor, row.approved_by = "", []
 
 
 def check_may_begin(
     playbook: Mapping[str, Any], row: PlaybookStepRow, rows: Sequence[PlaybookStepRow]
 ) -> None:
-    """Raises PlaybookError when steps are in the way, Conflict when it is running or over."""
+    """Raises PlaybookError when steps are in the way, Conflict when it is running, over or not a person's."""
+    kind = step_of(playbook, row.step_id)["kind"]
+    if kind in {"wait", "playbook", "loop"}:
+        raise Conflict(f"step {row.step_id} is a {kind}: the platform begins and ends it")
     if row.state not in {StepState.WAITING, StepState.FAILED}:
         raise Conflict(f"step {row.step_id} is {row.state} and cannot begin")
     states = {other.step_id: other.state for other in rows}
@@ -98,19 +210,6 @@ def release_if_expired(row: PlaybookStepRow, now: datetime) -> bool:
         return False
     row.state, row.lease_until = StepState.WAITING, None
     return True
-
-
-def not_applicable(
-    playbook: Mapping[str, Any], decision_id: str, answer: str, rows: Sequence[PlaybookStepRow]
-) -> list[PlaybookStepRow]:
-    """The waiting steps that this answer of a decision rules out."""
-    out: list[PlaybookStepRow] = []
-    for row in rows:
-        when = step_of(playbook, row.step_id)["when"]
-        ruled_out = when and when["step"] == decision_id and when["answer"] != answer
-        if ruled_out and row.state == StepState.WAITING:
-            out.append(row)
-    return out
 
 
 def clean_result(step: PlainStep, result: Mapping[str, Any]) -> dict[str, Any]:

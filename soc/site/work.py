@@ -32,6 +32,7 @@ from soc.model.event import Signal
 from soc.model.register import Owner
 from soc.model.scope import Scope
 from soc.ports import EventStore
+from soc.receive.command_key import command_signer
 from soc.receive.relayed import peer_address
 from soc.receive.rows import insert_signals
 from soc.records.agents import AgentRow
@@ -41,10 +42,14 @@ from soc.register.ownership import Ownership
 from soc.report.bulletins.desk import BulletinDesk
 from soc.report.bulletins.post import Post, Server
 from soc.report.calendar.desk import CalendarDesk
+from soc.report.case_reports import CaseReports
+from soc.report.form_files import Forms
 from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
 from soc.report.periodic.figures import writers
 from soc.respond.playbook_desk import release_expired_steps
+from soc.respond.playbook_engine import PlaybookEngine
+from soc.respond.response_desk import ResponseDesk
 from soc.settings import Settings
 from soc.shipped import folder
 from soc.site.events import open_store
@@ -94,10 +99,24 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             *([Duty("mail", timedelta(seconds=5), post.deliver_due, apart=True)] if post else []),
             Duty("reaper", timedelta(seconds=10), queue.reap),
             Duty("steps", timedelta(seconds=10), lambda now: release_expired_steps(database, now)),
+            Duty(
+                "playbooks", timedelta(seconds=2), playbooks_of(settings, database).work, apart=True
+            ),
             Duty("heartbeat", timedelta(seconds=5), beat),
         ]
     )
     return cycle
+
+
+def playbooks_of(settings: Settings, database: Database) -> PlaybookEngine:
+    """What runs of playbooks do by themselves."""
+    responses = ResponseDesk(
+        database,
+        sign=command_signer(settings.keys_home),
+        two_people=settings.response_two_people,
+    )
+    reports = CaseReports(Forms(), zone=settings.zone)
+    return PlaybookEngine(database, reports=reports, responses=responses)
 
 
 def backfill_of(settings: Settings, database: Database, store: EventStore) -> Backfill:

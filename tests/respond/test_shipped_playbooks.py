@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from soc.respond.playbook_files import Input, Playbook, Step, load_playbooks
+from soc.respond.playbook_files import load_playbooks
+from soc.respond.playbook_shapes import Input, Playbook, Step
 from tests.respond.builders import PLAYBOOKS, PROVINCE, T, case_desk, open_case, with_alerts
 
 ALL, REFUSED = load_playbooks(PLAYBOOKS)

@@ -24,6 +24,7 @@ VERBS = {
     "search": "Search the stored events.",
     "alerts": "List alerts.",
     "case": "Look at cases.",
+    "playbooks": "Playbooks: list, check, export and import as CACAO, rehearse.",
     "response": "Act on machines through their agents: ask, approve, follow, undo.",
     "bulletin": "Bulletins to agencies: write, approve, follow up.",
     "report": "Make and show reports.",

@@ -12,7 +12,11 @@ from soc.errors import NotFound
 from soc.respond.case_views import CaseView
 from soc.respond.playbook_run import step_of
 
-PERMISSION_OF_ACTION = {"send_report": "reports.send"}  # beside cases.act
+PERMISSION_OF_ACTION = {  # beside cases.act
+    "send_report": "reports.send",
+    "respond": "responses.act",
+    "undo": "responses.act",
+}
 
 
 def step_to_finish(

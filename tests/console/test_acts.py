@@ -201,3 +201,26 @@ def test_the_api_names_what_is_wrong_as_json(app) -> None:
     assert answer.status_code == 400
     assert answer.json()["code"]
     assert "process.name:(" in answer.json()["reason"]
+
+
+def test_a_run_is_paused_and_done_again_from_its_page(app, site) -> None:
+    """Each with a reason; a paused run begins nothing."""
+    client = signed_in(app)
+    run = site.parts.cases.find(PROVINCE, site.case_id).runs[0].row.id
+    base = f"/cases/{site.case_id}/runs/{run}"
+    assert send(client, f"{base}/pause", reason="chờ ý kiến").status_code == 303
+    assert f'action="{base}/resume"' in client.get(f"/cases/{site.case_id}").text
+    assert send(client, f"{base}/is_it/finish", **{"step.answer": "ransomware"}).status_code == 409
+    assert send(client, f"{base}/resume").status_code == 303
+    assert send(client, f"{base}/is_it/give-up", reason="không liên lạc được").status_code == 303
+    states = {
+        row.step_id: row.state
+        for row in site.parts.cases.find(PROVINCE, site.case_id).runs[0].steps
+    }
+    assert states["is_it"] == "failed"
+    assert send(client, f"{base}/confirm/again", reason="xem lại").status_code == 303
+    states = {
+        row.step_id: row.state
+        for row in site.parts.cases.find(PROVINCE, site.case_id).runs[0].steps
+    }
+    assert (states["confirm"], states["is_it"]) == ("waiting", "waiting")

@@ -13,19 +13,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from soc.console import toasts
 from soc.console.deps import SignedIn, require
 from soc.console.forms import Sent, changed, values_of
+from soc.console.pages.playbook_runs import steps_of
 from soc.console.parts import ConsoleParts, Parts
-from soc.console.steps import step_to_finish
 from soc.console.view import render
 from soc.errors import FormError, NotFound
 from soc.model.case import CaseStatus
 from soc.records.cases import CaseRow
-from soc.respond.case_views import CaseView, RunView
-from soc.respond.playbook_run import ENDED, in_the_way, inputs_of, step_of
+from soc.respond.case_views import CaseView
 
 router = APIRouter(include_in_schema=False)
 PAGE_SIZE = 50
 FORM = "mau-03"
-STEP = "step."  # prefix of a step's own fields, so that they cannot be taken for ours
 
 Reader = Annotated[SignedIn, Depends(require("cases.read"))]
 Actor = Annotated[SignedIn, Depends(require("cases.act"))]
@@ -179,56 +177,6 @@ def fill(request: Request, parts: Parts, who: Actor, case_id: str, sent: Sent) -
     return toasts.back_to(_address(case_id, "form"), toasts.Toast("filled"))
 
 
-@router.post("/cases/{case_id}/playbooks", name="case_playbook")
-def start_playbook(
-    parts: Parts, who: Actor, case_id: str, playbook_id: Annotated[str, Form(max_length=80)]
-) -> RedirectResponse:
-    parts.cases.start_playbook(who.scope, case_id, playbook_id, now=parts.clock())
-    return toasts.back_to(_address(case_id, "run"), toasts.Toast("started"))
-
-
-@router.post("/cases/{case_id}/runs/{run_id}/{step_id}/begin", name="step_begin")
-def begin_step(
-    parts: Parts, who: Actor, case_id: str, run_id: str, step_id: str
-) -> RedirectResponse:
-    parts.cases.begin_step(who.scope, run_id, step_id, now=parts.clock())
-    return toasts.back_to(_address(case_id, f"step-{step_id}"), toasts.Toast("step"))
-
-
-@router.post("/cases/{case_id}/runs/{run_id}/{step_id}/finish", name="step_finish")
-def finish_step(
-    request: Request,
-    parts: Parts,
-    who: Actor,
-    case_id: str,
-    run_id: str,
-    step_id: str,
-    sent: Sent,
-    note: Annotated[str, Form(max_length=8000)] = "",
-) -> RedirectResponse:
-    """Finish a step with what its inputs ask for; its automatic action runs."""
-    step = step_to_finish(request, who, _found(parts, who, case_id), run_id, step_id)
-    kinds = {one["id"]: one["kind"] for one in inputs_of(step)}
-    result = values_of(sent, kinds, prefix=STEP)
-    parts.cases.finish_step(
-        who.scope, run_id, step_id, result=result, note=note.strip(), now=parts.clock()
-    )
-    return toasts.back_to(_address(case_id, f"step-{step_id}"), toasts.Toast("step"))
-
-
-@router.post("/cases/{case_id}/runs/{run_id}/{step_id}/skip", name="step_skip")
-def skip_step(
-    parts: Parts,
-    who: Actor,
-    case_id: str,
-    run_id: str,
-    step_id: str,
-    reason: Annotated[str, Form(min_length=1, max_length=4000)],
-) -> RedirectResponse:
-    parts.cases.skip_step(who.scope, run_id, step_id, reason=reason, now=parts.clock())
-    return toasts.back_to(_address(case_id, f"step-{step_id}"), toasts.Toast("step"))
-
-
 @router.post("/cases/{case_id}/reports", name="case_report", response_class=HTMLResponse)
 def make_report(
     request: Request,
@@ -289,25 +237,6 @@ def _form(parts: ConsoleParts, who: SignedIn, case: CaseRow) -> dict[str, Any]:
     return {"form": parts.reports.form(FORM, now), "values": values}
 
 
-def _steps(run: RunView) -> list[dict[str, Any]]:
-    """Each step with its texts, its inputs, and what stands in its way."""
-    states = {row.step_id: row.state for row in run.steps}
-    shown = []
-    for row in run.steps:
-        step = step_of(run.row.playbook, row.step_id)
-        blocking = in_the_way(run.row.playbook, row.step_id, states)
-        shown.append(
-            {
-                "row": row,
-                "step": step,
-                "inputs": inputs_of(step),
-                "waits_for": [step_of(run.row.playbook, name) for name in blocking],
-                "ended": row.state in ENDED,
-            }
-        )
-    return shown
-
-
 def _case_page(
     request: Request,
     parts: ConsoleParts,
@@ -325,7 +254,7 @@ def _case_page(
         status=status,
         view=view,
         case=view.summary.row,
-        runs=[{"run": run.row, "steps": _steps(run)} for run in view.runs],
+        runs=[{"run": run.row, "steps": steps_of(run)} for run in view.runs],
         choices=parts.cases.playbook_choices(),
         problems=problems,
         sent_of={row.document_id: row for row in view.outbox if row.document_id},

@@ -9,8 +9,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from soc.console.app import create_app
+from soc.respond.playbook_engine import PlaybookEngine
+from soc.respond.playbook_files import plain
 from tests.console.conftest import signed_in
 from tests.console.seed import PASSWORD, PROVINCE, Site
+from tests.respond.playbook_builders import asks, playbook, step
 
 
 @pytest.fixture
@@ -224,3 +227,34 @@ def test_a_run_is_paused_and_done_again_from_its_page(app, site) -> None:
         for row in site.parts.cases.find(PROVINCE, site.case_id).runs[0].steps
     }
     assert (states["confirm"], states["is_it"]) == ("waiting", "waiting")
+
+
+def test_a_step_that_waits_for_others_shows_who_may_agree(app, site) -> None:
+    """Every state of a run has its words; another person's yes ends the step."""
+    book = playbook(
+        step("shut", approvals=1, inputs=[asks("reason")]),
+        step("rest", "wait", minutes=600, after=[]),
+        step("inner", "playbook", playbook="other-one", after=[]),
+        step("call", after=[]),
+    )
+    other = playbook(step("inside"), name="other-one")
+    cases, now = site.parts.cases, site.parts.clock()
+    cases.playbooks.update(plain({one.id: one for one in (book, other)}))
+    run = cases.start_playbook(PROVINCE, site.case_id, "small-one", now=now)
+    cases.begin_step(PROVINCE, run, "shut", now=now)
+    cases.finish_step(PROVINCE, run, "shut", result={"reason": "mã độc lan"}, now=now)
+    PlaybookEngine(site.parts.database, reports=site.parts.reports).work(now)
+    client, page = signed_in(app), f"/cases/{site.case_id}"
+    text = client.get(page).text
+    for words in ("Chờ 1 phê duyệt", "mã độc lan", "Quy trình con đang chạy", "hẹn giờ"):
+        assert words in text
+    assert f'action="{page}/runs/{run}/shut/approve"' in text
+    assert send(client, f"{page}/runs/{run}/shut/approve").status_code == 303
+    [shown] = [one for one in cases.find(PROVINCE, site.case_id).runs if one.row.id == run]
+    assert (shown.steps[0].state, shown.steps[0].approved_by) == ("done", ["thuha"])
+
+
+def test_who_may_only_read_sees_no_way_to_act_on_a_run(app, site) -> None:
+    """Not to begin, to do again, to pause."""
+    text = signed_in(app, "kiemtra").get(f"/cases/{site.case_id}").text
+    assert "/runs/" not in text

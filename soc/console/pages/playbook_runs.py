@@ -144,7 +144,7 @@ def steps_of(run: RunView) -> list[dict[str, Any]]:
                 "ended": row.state in ENDED,
                 "by_itself": step["kind"] in BY_ITSELF or bool(step.get("auto")),
                 "approvals_left": wanted - len(row.approved_by) if wanted else 0,
-                "over": row.state in {*ENDED, StepState.FAILED},
+                "again": not blocking and row.state in {*ENDED, StepState.FAILED},
             }
         )
     return shown

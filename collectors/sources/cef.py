@@ -108,7 +108,9 @@ def _add_protection(
         return
     try:
         found = read_row(*known, row, record).fields
-    except ValueError:  # a line of that product that says too little for it: it stays a line like any other
+    except (
+        ValueError
+    ):  # a line of that product that says too little for it: it stays a line like any other
         return
     fields.update(found)
 

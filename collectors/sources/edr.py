@@ -1,8 +1,9 @@
 """Exports of central anti-malware and EDR servers: CSV rows, JSON objects, text lines, read by mapping files.
 
-A CSV row comes with the line of its columns' names before it, so that a record can be read alone; comma, semicolon and
-tab separate. A JSON object may be nested: its columns have dotted names. Which product a row is of is seen from its
-columns, unless the stream names the mapping (``edr/NAME/...``). CEF lines of the same products are the ``cef`` reader's.
+A CSV row comes with the line of its columns' names before it, so that a record can be read alone; comma, semicolon
+and tab separate. A JSON object may be nested: its columns have dotted names. Which product a row is of is seen from
+its columns, unless the stream names the mapping (``edr/NAME/...``). CEF lines of the same products are the ``cef``
+reader's.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def read(record: RawRecord) -> Iterator[Event]:
 def _read(record: RawRecord) -> tuple[dict[str, Any], Any]:
     text, shelf, product = _text(record.raw), in_force(), _named(record.stream)
     if product and shelf.named(product) is None:
-        raise ValueError(f"there is no mapping {product!r}: put {product}.yaml into a folder of SOC_EDR_MAPPINGS")
+        raise ValueError(
+            f"there is no mapping {product!r}: put {product}.yaml into a folder of SOC_EDR_MAPPINGS"
+        )
     if text.startswith("{"):
         row = _flat(text)
     elif "\n" in text:
@@ -70,7 +73,9 @@ def _read(record: RawRecord) -> tuple[dict[str, Any], Any]:
     known = form_of(shelf, row, cef=False, product=product)
     if known is None:
         names = ", ".join(list(row)[:20])
-        raise ValueError(f"no mapping knows these columns ({names}): docs/edr-feed.md tells how to add one")
+        raise ValueError(
+            f"no mapping knows these columns ({names}): docs/edr-feed.md tells how to add one"
+        )
     read = read_row(*known, row, record)
     return read.fields, read.at
 

@@ -1,7 +1,7 @@
 """Mapping files: which columns of a product's export say what, and what its words mean.
 
-A file is YAML; ``docs/edr-feed.md`` has the whole form. One ``form`` is one kind of row: how it is known (``has``: columns
-that are there; ``when``: what columns say) and where each of our words stands in it (``columns``).
+A file is YAML; ``docs/edr-feed.md`` has the whole form. One ``form`` is one kind of row: how it is known (``has``:
+columns that are there; ``when``: what columns say) and where each of our words stands in it (``columns``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,12 @@ NEEDED = MappingProxyType({"detection": ("threat",), "state": ("machine",)})
 ACTIONS = ("cleaned", "deleted", "quarantined", "blocked", "allowed", "failed", "none")
 """What became of the malware, in our words; the first four are handled."""
 PROTECTION = ("on", "off")
-TOP = frozenset({"name", "vendor", "product", "reference", "zone", "month_first", "actions", "protection", "forms"})  # fmt: skip
+TOP = frozenset(
+    {
+        *("name", "vendor", "product", "reference", "zone", "month_first"),
+        *("actions", "protection", "forms"),
+    }
+)
 FORM = frozenset({"kind", "cef", "has", "when", "line", "columns"})
 NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 LARGEST = 256 * 1024
@@ -96,14 +101,20 @@ def load_mapping(path: Path) -> ProductMapping:
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise MappingError(str(path), 1, "over 256 KiB", "a mapping is a short table; look for a wrong file")  # fmt: skip
+            raise MappingError(
+                str(path), 1, "over 256 KiB", "a mapping is a short table; look for a wrong file"
+            )
         placed = load_with_places(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(str(path), 1, f"cannot be read ({error})", "save it as UTF-8 text") from error  # fmt: skip
+        raise MappingError(
+            str(path), 1, f"cannot be read ({error})", "save it as UTF-8 text"
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise MappingError(str(path), line, f"not YAML ({getattr(error, 'problem', error)})", "mend the line") from error  # fmt: skip
+        raise MappingError(
+            str(path), line, f"not YAML ({getattr(error, 'problem', error)})", "mend the line"
+        ) from error
     return _File(str(path), placed).read()
 
 
@@ -124,13 +135,17 @@ class _File:
             if not top.get(needed):
                 raise self.wrong((), f"{needed!r} is missing", f"add `{needed}:`")
         if not isinstance(top["name"], str) or not NAME.fullmatch(top["name"]):
-            raise self.wrong(("name",), f"the name {top['name']!r} cannot be used", "small letters, digits and _")  # fmt: skip
+            raise self.wrong(
+                ("name",), f"the name {top['name']!r} cannot be used", "small letters, digits and _"
+            )
         zone = str(top.get("zone") or "")
         try:
             if zone:
                 time_zone(zone)
         except ValueError as error:
-            raise self.wrong(("zone",), f"no zone {zone!r}", "UTC, +07:00 or Asia/Ho_Chi_Minh") from error  # fmt: skip
+            raise self.wrong(
+                ("zone",), f"no zone {zone!r}", "UTC, +07:00 or Asia/Ho_Chi_Minh"
+            ) from error
         forms = top["forms"]
         if not isinstance(forms, list):
             raise self.wrong(("forms",), "'forms' is no list", "begin each form with `- kind:`")
@@ -156,13 +171,17 @@ class _File:
         line = self._line((*where, "line"), form.get("line"))
         for needed in NEEDED[kind]:
             if needed not in columns and line is None:
-                raise self.wrong(where, f"a {kind} without {needed!r}", f"say which column holds the {needed}")  # fmt: skip
+                raise self.wrong(
+                    where, f"a {kind} without {needed!r}", f"say which column holds the {needed}"
+                )
         has = form.get("has") or []
         if not isinstance(has, list) or not all(isinstance(one, str) for one in has):
             raise self.wrong((*where, "has"), "'has' is no list of columns", "write [column, ...]")
         when = self._when((*where, "when"), form.get("when") or {})
         if not (has or when or line):
-            raise self.wrong(where, "the form fits every row", "say by `has`, `when` or `line` how it is known")  # fmt: skip
+            raise self.wrong(
+                where, "the form fits every row", "say by `has`, `when` or `line` how it is known"
+            )
         return Form(kind, form.get("cef") is True, tuple(map(fold, has)), when, line, columns)
 
     def _columns(self, where: tuple[str | int, ...], written: Any) -> Columns:
@@ -171,7 +190,11 @@ class _File:
         for word, names in found.items():
             many = names if isinstance(names, list) else [names]
             if not many or not all(isinstance(one, str) and one for one in many):
-                raise self.wrong((*where, word), f"{word!r} names no column", "write a column, or a list of columns to try")  # fmt: skip
+                raise self.wrong(
+                    (*where, word),
+                    f"{word!r} names no column",
+                    "write a column, or a list of columns to try",
+                )
             columns[word] = tuple(map(fold, many))
         return MappingProxyType(columns)
 
@@ -195,7 +218,9 @@ class _File:
         """Words with * for anything, in one expression over folded text."""
         many = written if isinstance(written, list) else [written]
         if not many or not all(isinstance(one, str | int | bool) for one in many):
-            raise self.wrong(where, "no words", "write the product's words as a list, * stands for anything")  # fmt: skip
+            raise self.wrong(
+                where, "no words", "write the product's words as a list, * stands for anything"
+            )
         return re.compile("|".join(translate(str(one).casefold()) for one in many))
 
     def _line(self, where: tuple[str | int, ...], written: Any) -> re.Pattern[str] | None:
@@ -206,15 +231,21 @@ class _File:
         except re.error as error:
             raise self.wrong(where, f"not an expression ({error})", "mend it") from error
         if unknown := sorted(set(pattern.groupindex) - WORDS):
-            raise self.wrong(where, f"a group {unknown[0]!r}", f"known are {', '.join(sorted(WORDS))}")  # fmt: skip
+            raise self.wrong(
+                where, f"a group {unknown[0]!r}", f"known are {', '.join(sorted(WORDS))}"
+            )
         return pattern
 
-    def _mapping(self, where: tuple[str | int, ...], written: Any, known: frozenset[str]) -> dict[str, Any]:  # fmt: skip
+    def _mapping(
+        self, where: tuple[str | int, ...], written: Any, known: frozenset[str]
+    ) -> dict[str, Any]:
         if not isinstance(written, dict):
             raise self.wrong(where, "a table is expected", "write `key: value` lines")
         for key in written:
             if key not in known:
-                raise self.wrong((*where, key), f"unknown key {key!r}", f"known are {', '.join(sorted(known))}")  # fmt: skip
+                raise self.wrong(
+                    (*where, key), f"unknown key {key!r}", f"known are {', '.join(sorted(known))}"
+                )
         return written
 
 

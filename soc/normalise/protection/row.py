@@ -21,7 +21,9 @@ from soc.normalise.written_times import from_written
 
 HANDLED = frozenset({"cleaned", "deleted", "quarantined", "blocked"})
 HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
-NOTHING = frozenset({"", "-", "n/a", "na", "none", "null", "unknown", "không", "0001-01-01t00:00:00z"})
+NOTHING = frozenset(
+    {"", "-", "n/a", "na", "none", "null", "unknown", "không", "0001-01-01t00:00:00z"}
+)
 MICROSOFT_DATE = re.compile(r"/Date\((\d{10,14})(?:[+-]\d{4})?\)/")
 DAY_ALONE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}")
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)  # products write "never" as 1601, 1899 or 1970
@@ -37,7 +39,9 @@ class Read:
     at: datetime | None
 
 
-def form_of(shelf: Shelf, row: Row, *, cef: bool, product: str = "") -> tuple[ProductMapping, Form] | None:
+def form_of(
+    shelf: Shelf, row: Row, *, cef: bool, product: str = ""
+) -> tuple[ProductMapping, Form] | None:
     """The first form that the row fits, of one product where it is named."""
     for mapping in shelf.mappings:
         if product and mapping.name != product:
@@ -48,14 +52,20 @@ def form_of(shelf: Shelf, row: Row, *, cef: bool, product: str = "") -> tuple[Pr
     return None
 
 
-def form_of_line(shelf: Shelf, line: str, product: str = "") -> tuple[ProductMapping, Form, Row] | None:
+def form_of_line(
+    shelf: Shelf, line: str, product: str = ""
+) -> tuple[ProductMapping, Form, Row] | None:
     """The first form whose expression the text line fits, with its groups as a row."""
     for mapping in shelf.mappings:
         if product and mapping.name != product:
             continue
         for form in mapping.forms:
             if form.line is not None and (found := form.line.search(line[:LONGEST])):
-                return mapping, form, {name: said for name, said in found.groupdict().items() if said}
+                return (
+                    mapping,
+                    form,
+                    {name: said for name, said in found.groupdict().items() if said},
+                )
     return None
 
 
@@ -103,7 +113,9 @@ def _add_machine(fields: Fields, said: Mapping[str, str]) -> None:
     if machine:
         fields["host.name"] = machine
     addresses = [
-        address for one in re.split(r"[,;\s]+", said.get("address", "")) if (address := specified_address(one))
+        address
+        for one in re.split(r"[,;\s]+", said.get("address", ""))
+        if (address := specified_address(one))
     ]
     if addresses:
         fields["host.ip"] = addresses
@@ -126,7 +138,7 @@ def _add_detection(fields: Fields, said: Mapping[str, str], mapping: ProductMapp
         "event.category": ["malware"],
         "event.type": ["info", "denied"] if action in HANDLED else ["info"],
         "event.action": "malware-detected",
-        "event.outcome": "success" if action in HANDLED else "failure" if action in ("failed", "allowed", "none") else "unknown",
+        "event.outcome": _outcome(action),
         "rule.name": said["threat"],
         "edr.action": action,
         "message": said["threat"],
@@ -149,6 +161,12 @@ def _add_detection(fields: Fields, said: Mapping[str, str], mapping: ProductMapp
         if len(digest) in HASHES and not digest.strip("0123456789abcdef"):
             fields[f"file.hash.{HASHES[len(digest)]}"] = digest
     add_user(fields, said.get("user", ""))
+
+
+def _outcome(action: str) -> str:
+    if action in HANDLED:
+        return "success"
+    return "unknown" if action == "unknown" else "failure"
 
 
 def _add_state(

@@ -30,7 +30,9 @@ def load_shelf(folders: Sequence[Path] = ()) -> Shelf:
     refused: list[MappingError] = []
     for place in (folder("edr-mappings"), *folders):
         if not place.is_dir():
-            refused.append(MappingError(str(place), 1, "no such folder", "make it, or mend SOC_EDR_MAPPINGS"))  # fmt: skip
+            refused.append(
+                MappingError(str(place), 1, "no such folder", "make it, or mend SOC_EDR_MAPPINGS")
+            )
             continue
         for path in sorted(place.glob("*.yaml")):
             try:
@@ -39,7 +41,9 @@ def load_shelf(folders: Sequence[Path] = ()) -> Shelf:
                 refused.append(error)
             else:
                 found[one.name] = one
-    return Shelf(tuple(sorted(found.values(), key=lambda one: (one.name == LAST, one.name))), tuple(refused))  # fmt: skip
+    return Shelf(
+        tuple(sorted(found.values(), key=lambda one: (one.name == LAST, one.name))), tuple(refused)
+    )
 
 
 class _InForce:

@@ -24,7 +24,17 @@ KINDS = ("detection", "state")
 WORDS = frozenset(
     {
         *("machine", "machine_id", "address", "operating_system", "user", "time", "id"),
-        *("threat", "threat_type", "path", "file", "hash", "hash_md5", "hash_sha1", "hash_sha256"),
+        *(
+            "threat",
+            "threat_type",
+            "path",
+            "folder",
+            "file",
+            "hash",
+            "hash_md5",
+            "hash_sha1",
+            "hash_sha256",
+        ),
         *("action", "process", "protection", "signature_date", "signature_age_days"),
         *("signature_version", "last_contact", "product_version", "product"),
     }

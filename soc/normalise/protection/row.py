@@ -3,7 +3,8 @@
 ECS has no names for what a machine's protection is like, so these are ours: ``edr.protection`` (on, off),
 ``edr.signature.date`` and ``.version``, ``edr.last_contact``, ``edr.product.name`` and ``.version``, ``edr.action``
 (cleaned, deleted, quarantined, blocked, allowed, failed, none, unknown) beside the product's own words in
-``edr.action_taken``, ``edr.threat_type``, ``edr.machine_id``, ``edr.detection_id``. The threat's name is ``rule.name``.
+``edr.action_taken``, ``edr.threat_type``, ``edr.machine_id``, ``edr.detection_id``, and the longest of the file's
+hashes in ``edr.hash``, by which findings are grouped. The threat's name is ``rule.name``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from soc.normalise.written_times import from_written
 
 HANDLED = frozenset({"cleaned", "deleted", "quarantined", "blocked"})
 HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
+BEST_HASH = ("file.hash.sha256", "file.hash.sha1", "file.hash.md5")
 NOTHING = frozenset(
     {"", "-", "n/a", "na", "none", "null", "unknown", "không", "0001-01-01t00:00:00z"}
 )
@@ -151,7 +153,7 @@ def _add_detection(fields: Fields, said: Mapping[str, str], mapping: ProductMapp
     ):
         if word in said:
             fields[name] = said[word]
-    path = said.get("path", "").removeprefix("file:///")
+    path = said.get("path", "").removeprefix("file:///") or _joined(said)
     if path:
         fields["file.path"] = path
     if name := said.get("file") or re.split(r"[\\/]", path)[-1]:
@@ -160,7 +162,19 @@ def _add_detection(fields: Fields, said: Mapping[str, str], mapping: ProductMapp
         digest = said.get(word, "").lower().removeprefix("0x")
         if len(digest) in HASHES and not digest.strip("0123456789abcdef"):
             fields[f"file.hash.{HASHES[len(digest)]}"] = digest
+    hashes = [fields[name] for name in BEST_HASH if name in fields]
+    if hashes:
+        fields["edr.hash"] = hashes[0]
     add_user(fields, said.get("user", ""))
+
+
+def _joined(said: Mapping[str, str]) -> str:
+    """Folder and file in one, for products that tell them apart (and sometimes do not)."""
+    folder, name = said.get("folder", ""), said.get("file", "")
+    if not name or re.split(r"[\\/]", folder)[-1] == name:
+        return folder
+    sign = "\\" if "\\" in folder or ":" in folder else "/"
+    return f"{folder.rstrip(sign)}{sign}{name}" if folder else ""
 
 
 def _outcome(action: str) -> str:

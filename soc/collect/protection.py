@@ -151,6 +151,12 @@ def _digest(*parts: str) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
+def _text(value: object, longest: int) -> str:
+    """As both databases take it: no lone surrogates, no NUL; empty where there is nothing."""
+    text = "" if value is None else str(value)
+    return text[:longest].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
 def _hash(event: Event) -> str:
     return next((str(event.fields[name]) for name in HASHES if name in event.fields), "")
 
@@ -160,9 +166,9 @@ def _new_machine(identity: str, key: str, event: Event) -> EdrMachineRow:
     return EdrMachineRow(
         id=identity,
         agency_id=event.agency_id,
-        key=key[:200],
-        machine=str(fields["host.name"])[:200],
-        product=str(fields.get("observer.product", ""))[:120],
+        key=_text(key, 200),
+        machine=_text(fields["host.name"], 200),
+        product=_text(fields.get("observer.product"), 120),
         version="",
         protection="",
     )
@@ -173,11 +179,11 @@ def _merge_machine(row: EdrMachineRow, event: Event) -> None:
         event.observed_at, event.received_at
     )  # a server tells of the past: that is no wrong clock
     fields = event.fields
-    row.machine = min(row.machine, str(fields["host.name"])[:200])
+    row.machine = min(row.machine, _text(fields["host.name"], 200))
     contacts = [row.last_contact, at if event.fields.get("event.kind") == "alert" else None]
     contacts.append(_moment(fields.get("edr.last_contact"), event.received_at))
     row.last_contact = max((one for one in contacts if one is not None), default=None)
-    version = str(fields.get("edr.product.version", ""))[:80]
+    version = _text(fields.get("edr.product.version"), 80)
     if version and _is_later(at, version, row.version_at, row.version):
         row.version, row.version_at = version, at
     protection = str(fields.get("edr.protection", ""))
@@ -207,14 +213,14 @@ def _new_detection(identity: str, key: str, event: Event) -> EdrDetectionRow:
     return EdrDetectionRow(
         id=identity,
         agency_id=event.agency_id,
-        machine_key=key[:200],
-        machine=str(fields.get("host.name", ""))[:200],
-        product=str(fields.get("observer.product", ""))[:120],
+        machine_key=_text(key, 200),
+        machine=_text(fields.get("host.name"), 200),
+        product=_text(fields.get("observer.product"), 120),
         at=event.observed_at.replace(microsecond=0),
-        threat=str(fields.get("rule.name", ""))[:400],
+        threat=_text(fields.get("rule.name"), 400),
         threat_type="",
         path="",
-        hash=_hash(event)[:64],
+        hash=_text(_hash(event), 64),
         action="unknown",
         user="",
         event_id=event.id,
@@ -223,10 +229,10 @@ def _new_detection(identity: str, key: str, event: Event) -> EdrDetectionRow:
 
 def _merge_detection(row: EdrDetectionRow, event: Event) -> None:
     fields = event.fields
-    row.action = max(row.action, str(fields.get("edr.action", "unknown"))[:20], key=_rank)
-    row.threat_type = max(row.threat_type, str(fields.get("edr.threat_type", ""))[:120])
-    row.path = max(row.path, str(fields.get("file.path", "")))
-    row.user = max(row.user, str(fields.get("user.name", ""))[:200])
+    row.action = max(row.action, _text(fields.get("edr.action"), 20), key=_rank)
+    row.threat_type = max(row.threat_type, _text(fields.get("edr.threat_type"), 120))
+    row.path = max(row.path, _text(fields.get("file.path"), 8_000))
+    row.user = max(row.user, _text(fields.get("user.name"), 200))
     row.event_id = min(row.event_id, event.id)
 
 

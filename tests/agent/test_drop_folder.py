@@ -186,7 +186,7 @@ def test_the_running_input_brings_a_file_under_the_mapping_of_its_stream(tmp_pat
     one = DropFolder([str(folder / "*.csv")], mapping="generic", settle_seconds=0.05)
     with at_work(tmp_path / "spool", one) as (spool, _):
         (folder / "a.csv").write_bytes(csv_of(1))
-        stream = f"edr/generic/drop:{folder / 'a.csv'}"
+        stream = f"edr/generic/drop:{folder}/*.csv"
         for _ in range(200):
             if payloads(spool, stream):
                 break

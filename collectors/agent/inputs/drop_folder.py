@@ -139,7 +139,7 @@ class DropFolder:
             intake,
             seen,
             stop,
-            stream=stream_of(self.mapping, place),
+            stream=stream_of(self.mapping, self.name),
             place=place,
             mark={"mark": mark},
         )
@@ -162,9 +162,9 @@ class DropFolder:
         return came
 
 
-def stream_of(mapping: str, place: str) -> str:
-    """The name of a feed's stream, which tells the platform the mapping."""
-    return f"edr/{mapping}/{place}"[:300]
+def stream_of(mapping: str, feed: str) -> str:
+    """One stream for a feed, whatever its files are called: a file that never comes again is no silent source."""
+    return f"edr/{mapping}/{feed}"[:300]
 
 
 def bring(

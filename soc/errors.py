@@ -13,6 +13,7 @@ SocError
 ├── Conflict             the thing has moved on               (409)
 ├── RuleError            a rule file cannot be used           (the others still load)
 ├── QueryError           a search text cannot be read         (400)
+├── MappingError         an EDR mapping file is wrong         (named with its line; the others are used)
 ├── IndicatorError       an indicator cannot be used          (named with its line; the others are taken)
 ├── RegisterError        the register file is refused         (nothing is changed)
 ├── PlaybookError        a playbook file or step is wrong     (shown on the case)
@@ -117,6 +118,14 @@ class QueryError(SocError):
         self.reason, self.query, self.position = reason, query, position
         place = "" if position is None else f" at character {position + 1}"
         super().__init__(f"{reason}{place}: {query}")
+
+
+class MappingError(SocError):
+    """A mapping file of the EDR feed cannot be used."""
+
+    def __init__(self, path: str, line: int, reason: str, remedy: str) -> None:
+        self.path, self.line, self.reason, self.remedy = path, line, reason, remedy
+        super().__init__(f"{path}:{line}: {reason}: {remedy}")
 
 
 class IndicatorError(SocError):

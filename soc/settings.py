@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         description="Folder of MISP warning lists (`*/list.json`): values that no indicator may alert on by itself; "
         "empty: public resolvers only.",
     )
+    edr_mappings: list[Path] = Field(
+        default_factory=list,
+        description="Folders of mapping files for exports of EDR servers, beside the shipped edr-mappings/; a file "
+        "with a shipped one's name takes its place.",
+    )
     places: list[Path] = Field(
         default_factory=list,
         description="The operator's .mmdb files of countries and networks (ASN) of public addresses; none is shipped.",

@@ -1,4 +1,4 @@
-"""Where the rules and playbooks that come with the product stand: in the repository, or inside the wheel."""
+"""Where the rules, playbooks and mappings that come with the product stand: in the repository, or inside the wheel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """``rules`` or ``playbooks``.
+    """``rules``, ``playbooks`` or ``edr-mappings``.
 
     Raises:
         FileNotFoundError: the installation lacks the folder.

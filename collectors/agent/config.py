@@ -15,6 +15,9 @@ inputs:
   - {kind: syslog, tls: "0.0.0.0:6514", relp_tls: "0.0.0.0:2515", source: auto,
      certificate: /etc/soc/relay.pem, key: /etc/soc/relay.key, client_ca: /etc/soc/devices-ca.pem}
   - {kind: sensor, interface: eth1}  # packets; needs root or CAP_NET_RAW
+  - {kind: drop_folder, paths: [/srv/edr/*.csv], mapping: eset}  # exports of a central EDR server; docs/edr-feed.md
+  - {kind: http_poll, url: "https://edr.example/api/machines", token_file: /etc/soc/edr.token, ca: /etc/soc/edr-ca.pem,
+     every_seconds: 300, items: value, next: "@odata.nextLink", since_parameter: since, since_field: updatedAt}
   - {kind: flow_export, udp: "0.0.0.0:2055", exporters: [10.0.0.0/8]}  # exporters may be left out
 exclude: [/var/lib/soc]              # patterns and folders that file inputs leave alone
 limits: {memory_mb: 160, cpu_percent: 25, spool_mb: 512}
@@ -31,15 +34,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from collectors.agent.errors import ConfigError
 from collectors.agent.inputs.audit import Audit
 from collectors.agent.inputs.contract import Input
+from collectors.agent.inputs.drop_folder import DropFolder
 from collectors.agent.inputs.evtx_files import EvtxFiles
 from collectors.agent.inputs.file_tail import FileTail
 from collectors.agent.inputs.flow_export import FlowExport, Network
+from collectors.agent.inputs.http_poll import HttpPoll, Poll
 from collectors.agent.inputs.journal import Journal
 from collectors.agent.inputs.sensor import PacketSensor
 from collectors.agent.inputs.syslog import Syslog
@@ -67,6 +73,19 @@ INPUT_KEYS = {
         "client_ca",
     },
     "flow_export": {"udp", "exporters"},
+    "drop_folder": {"paths", "mapping"},
+    "http_poll": {
+        "url",
+        "token_file",
+        "ca",
+        "every_seconds",
+        "items",
+        "next",
+        "next_parameter",
+        "since_parameter",
+        "since_field",
+        "mapping",
+    },
 }
 
 
@@ -176,11 +195,46 @@ def _made(kind: str, entry: Mapping[str, Any], config: Config) -> list[Input]:
         if udp is None:
             raise ConfigError("inputs: flow_export: udp is missing, e.g. 0.0.0.0:2055")
         return [FlowExport(udp, exporters=_networks(entry))]
+    if kind == "drop_folder":
+        return [DropFolder(_paths(entry), mapping=_mapping(entry))]
+    if kind == "http_poll":
+        return [HttpPoll(_poll(entry))]
     start = entry.get("from", "start")
     if start not in ("start", "end"):
         raise ConfigError(f"inputs: file: from must be start or end, not {start!r}")
     source = str(entry.get("source", "auto"))
     return [FileTail(_paths(entry), source=source, start=start, exclude=config.exclude)]
+
+
+def _mapping(entry: Mapping[str, Any]) -> str:
+    """The mapping file that a feed is read by; empty: its columns tell it."""
+    name = entry.get("mapping", "")
+    if not isinstance(name, str) or "/" in name:
+        raise ConfigError(
+            f"inputs: {entry['kind']}: mapping must be a mapping's name, not {name!r}"
+        )
+    return name
+
+
+def _poll(entry: Mapping[str, Any]) -> Poll:
+    url = str(entry.get("url", ""))
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ConfigError(f"inputs: http_poll: url must be https://..., not {url!r}")
+    for key in ("token_file", "ca"):
+        if key in entry and not Path(str(entry[key])).is_file():
+            raise ConfigError(f"inputs: http_poll: {key}: there is no file {entry[key]}")
+    if bool(entry.get("since_parameter")) is not bool(entry.get("since_field")):
+        raise ConfigError("inputs: http_poll: since_parameter and since_field go together")
+    texts = ("items", "next", "next_parameter", "since_parameter", "since_field")
+    return Poll(
+        url=url,
+        token_file=Path(str(entry["token_file"])) if "token_file" in entry else None,
+        ca=Path(str(entry["ca"])) if "ca" in entry else None,
+        every_seconds=_number(entry, "every_seconds", 300, place="inputs: http_poll"),
+        mapping=_mapping(entry),
+        **{key: str(entry[key]) for key in texts if key in entry},
+    )
 
 
 def _syslog(entry: Mapping[str, Any]) -> list[Input]:

@@ -17,6 +17,9 @@ from soc.errors import RecordError
 from soc.model.event import Event, Fields, RawRecord
 from soc.normalise.device_head import Head, add_head, read_head, when
 from soc.normalise.network_words import NONE_OF_IT, add, add_transport, add_user, count, table
+from soc.normalise.protection.mapping import fold
+from soc.normalise.protection.row import form_of, read_row
+from soc.normalise.protection.shelf import in_force
 from soc.normalise.security_words import add_about, product_slug, slug
 from soc.normalise.written_times import from_written, iso_time
 
@@ -86,10 +89,30 @@ def read(record: RawRecord) -> Iterator[Event]:
     observed_at = _time(said, head, record)
     _add_times(fields, said, record)
     _name_custom(said)
+    named = dict(said)
     add(fields, NAMES, said, "cef")
     _complete(fields, parts, said)
     add_head(fields, head, record)
+    _add_protection(fields, parts, named, record)
     yield Event(source=SOURCE.name, observed_at=observed_at, fields=fields, raw=record.raw)
+
+
+def _add_protection(
+    fields: Fields, parts: dict[str, str], named: dict[str, str], record: RawRecord
+) -> None:
+    """What the line says of malware or of a machine's protection, where a mapping file knows its product."""
+    row = {f"cef.{name}": said for name, said in parts.items()}
+    row |= {fold(name.removeprefix("custom.")): said for name, said in named.items()}
+    known = form_of(in_force(), row, cef=True)
+    if known is None:
+        return
+    try:
+        found = read_row(*known, row, record).fields
+    except (
+        ValueError
+    ):  # a line of that product that says too little for it: it stays a line like any other
+        return
+    fields.update(found)
 
 
 def _extension(text: str) -> dict[str, str]:

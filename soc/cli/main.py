@@ -19,6 +19,7 @@ VERBS = {
     "exceptions": "Matches that are known to be harmless: add, list, approve, end.",
     "suppressions": "Repeats of a rule's alerts that are held back: add, list, end.",
     "rules": "Detection rules: import, check, test, forecast, score, tune, and decide about them.",
+    "edr": "The EDR feed: protected machines, malware at other agencies, mapping files.",
     "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",
     "events": "Read, list and replay events.",
     "search": "Search the stored events.",

@@ -25,6 +25,7 @@ NAMESPACES = frozenset(
         "cisco",
         "dhcp",
         "dnsmasq",
+        "edr",
         "exchange",
         "f5",
         "flow_export",

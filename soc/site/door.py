@@ -28,6 +28,7 @@ from soc.flow import Flow, Rules
 from soc.model.event import Event, Signal
 from soc.model.scope import Scope
 from soc.normalise.places import Places
+from soc.normalise.protection.shelf import load_shelf, put_in_force
 from soc.ports import EventStore, StoreHealth
 from soc.receive.certificates import door_certificate, write_secret
 from soc.receive.command_key import command_certificate
@@ -149,6 +150,7 @@ class DoorProcess:
             Chore("rule states", 1.0, self._refresh_states),
             Chore("ownership", 2.0, self._refresh_ownership),
             Chore("places", 5.0, self._refresh_places),
+            Chore("EDR mappings", 10.0, self._refresh_mappings),
             Chore("disk", 5.0, self._look_at_disk),
             Chore("expiry", 3600.0, self._expire),
             Chore("commands", 1.0, self._refresh_commands),
@@ -226,6 +228,13 @@ class DoorProcess:
             faults.append(f"{places.faults} lookups failed on damaged bytes since the start")
         if faults:
             raise OSError("; ".join(faults))
+
+    def _refresh_mappings(self) -> None:
+        """Raises where a file is wrong: a chore's error is shown on the health page. The others are used."""
+        shelf = load_shelf(self.settings.edr_mappings)
+        put_in_force(shelf)
+        if shelf.refused:
+            raise OSError("; ".join(map(str, shelf.refused)))
 
     def _look_at_disk(self) -> None:
         health: StoreHealth = self.store.health(Scope.province("door"))

@@ -14,6 +14,7 @@ import structlog
 
 from soc.alert.episode_ends import end_episode_alerts
 from soc.alert.join import Joiner
+from soc.collect.protection import ProtectionWatch
 from soc.collect.silence import SilenceWatch
 from soc.detect.backfill import Backfill
 from soc.detect.baselines.detectors import Detectors
@@ -89,6 +90,12 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
             Duty("outbox", timedelta(seconds=1), outbox.deliver_due, apart=True),
             Duty("rules", timedelta(seconds=3), lambda now: rules.look(), apart=True),
             Duty("network", timedelta(seconds=3), baselines.work, apart=True),
+            Duty(
+                "protection",
+                timedelta(seconds=5),
+                ProtectionWatch(database, store).work,
+                apart=True,
+            ),
             Duty("old entries", timedelta(hours=1), correlator.prune),
             Duty("look back", timedelta(seconds=5), retro.work, apart=True),
             Duty("backfill", timedelta(seconds=2), backfill.work, apart=True),

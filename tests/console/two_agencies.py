@@ -27,6 +27,7 @@ from soc.records.alerts import AlertRow
 from soc.records.batches import SetAsideRow
 from soc.records.cases import DocumentRow
 from soc.records.database import Database
+from soc.records.edr import EdrDetectionRow, EdrMachineRow
 from soc.records.register import AgencyRow, SystemRow
 from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
@@ -116,6 +117,7 @@ class Site:
                     _set_aside(made["record_id"], agency_id, secret),
                     _document(made["document_id"], agency_id, secret),
                     _agent(f"a{number}", agency_id, secret),
+                    *_protection(f"e{number}", agency_id, secret),
                     StreamRow(
                         agent_id=f"a{number}",
                         incarnation="00",
@@ -250,6 +252,18 @@ def _agent(key: str, agency_id: str | None, secret: str) -> AgentRow:
         last_seen_at=NOW,
         agency_id=agency_id,
     )
+
+
+def _protection(
+    key: str, agency_id: str | None, secret: str
+) -> list[EdrMachineRow | EdrDetectionRow]:
+    machine = EdrMachineRow(
+        id=key, key=secret, machine=secret, product=secret, protection="off", agency_id=agency_id
+    )
+    found = EdrDetectionRow(
+        id=key, machine=secret, at=NOW, threat=secret, event_id="0" * 32, agency_id=agency_id
+    )
+    return [machine, found]
 
 
 def _event(number: int, agency_id: str | None, secret: str) -> Event:

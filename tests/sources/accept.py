@@ -18,7 +18,7 @@ from soc.model.event import RawRecord
 
 FOLDER = Path(__file__).parent
 RECEIVED_AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-BLANK_LINE_BETWEEN = frozenset({"blue_coat", "exchange", "iis", "linux_audit"})
+BLANK_LINE_BETWEEN = frozenset({"blue_coat", "edr", "exchange", "iis", "linux_audit"})
 """Whose records have several lines."""
 
 

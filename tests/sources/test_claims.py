@@ -10,7 +10,7 @@ import pytest
 from soc.collect.discovery import claimants, read, sniff
 from tests.sources.accept import as_received, expected, raw_records, samples
 
-ONLY_BY_NAME = {"syslog": frozenset({"unparsed"})}
+ONLY_BY_NAME = {"edr": frozenset({"unparsed"}), "syslog": frozenset({"unparsed"})}
 """Readers, and who may claim their samples: words without an envelope are syslog only where an input says so."""
 
 

@@ -1,0 +1,1 @@
+"""What central anti-malware and EDR servers say: rows of their exports become fields, by mapping files."""

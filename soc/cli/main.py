@@ -22,6 +22,7 @@ VERBS = {
     "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",
     "events": "Read, list and replay events.",
     "search": "Search the stored events.",
+    "network": "The network: top talkers, one device, one flow.",
     "alerts": "List alerts.",
     "case": "Look at cases.",
     "response": "Act on machines through their agents: ask, approve, follow, undo.",

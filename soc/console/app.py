@@ -21,6 +21,7 @@ from soc.console.pages import (
     bulletins,
     cases,
     collection,
+    network,
     overview,
     responses,
     search,
@@ -29,7 +30,7 @@ from soc.console.pages import (
 from soc.console.parts import ConsoleParts
 from soc.console.view import Views
 
-PAGES = (overview, alerts, cases, responses, bulletins, search, collection, sign_in)
+PAGES = (overview, alerts, cases, responses, bulletins, search, network, collection, sign_in)
 APIS = (session_api, alerts_api, cases_api, responses_api, events_api, health_api, register_api)
 DESCRIPTION = """
 Alerts, incidents, events, health and register of the province's security operations centre.

@@ -71,7 +71,9 @@ class Device:
     set_aside: int  # records that could not be read and wait
     offsets: tuple[float, float] | None  # least and greatest clock offset in seconds, ahead of ours
     drop_rate: float | None  # greatest share of packets missed, 0-1
-    kernel_lost: int  # by the kernels of its sites, whichever device sent them
+    kernel_lost: (
+        int | None
+    )  # by its sites' kernels, whichever device sent it; None: no site is visible
     streams: tuple[DeviceStream, ...]
     episodes: tuple[SilenceEpisodeRow, ...]  # newest first
     alerts: tuple[AlertRow, ...]  # newest first
@@ -135,7 +137,7 @@ class DeviceDesk:
             set_aside=set_aside,
             offsets=_offsets(told),
             drop_rate=told["drops"]["value"],
-            kernel_lost=self._kernel_lost(scope, agent_ids, start, end),
+            kernel_lost=self._kernel_lost(scope, [row.id for row in carriers], start, end),
             streams=streams,
             episodes=episodes,
             alerts=tuple(alerts),
@@ -143,9 +145,9 @@ class DeviceDesk:
 
     def _kernel_lost(
         self, scope: Scope, agent_ids: Sequence[str], start: datetime, end: datetime
-    ) -> int:
+    ) -> int | None:
         if not agent_ids:
-            return 0
+            return None
         which = " OR ".join(f"agent.id:{value_text(key)}" for key in agent_ids)
         aggs = {"lost": {"sum": {"field": "soc.agent.lost"}}}
         found = self.store.aggregate(scope, f"{KERNEL} AND ({which})", aggs, start=start, end=end)

@@ -189,6 +189,12 @@ def test_an_officer_sees_the_own_part_of_a_shared_sensor(network: NetworkDesk, f
     assert len(flows.flow(CONSTRUCTION, FLOW, **DAY).events) == 4
 
 
+def test_drops_that_one_may_not_see_are_not_said_to_be_none(devices: DeviceDesk):
+    """The relay is of another agency: nothing is known of its kernel, which is not nothing."""
+    found = devices.device(CONSTRUCTION, FIREWALL, **DAY)
+    assert (found.kernel_lost, found.unparsed, found.sites) == (None, 2, ())
+
+
 @settings(max_examples=200)
 @given(st.text(max_size=60) | st.from_regex(r"1:[A-Za-z0-9+/]{26,28}=?\n?", fullmatch=True))
 def test_any_text_is_a_community_id_or_a_clear_refusal(text: str):

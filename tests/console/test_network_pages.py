@@ -109,7 +109,11 @@ def test_a_flow_says_the_drop_rate_and_leads_to_its_alert(english: TestClient):
 
 def test_an_event_and_an_alert_lead_to_their_flow(english: TestClient, site: Site):
     wanted = "/network/flow?" + urlencode({"id": FLOW})
-    for address in ("/alerts/CB-900001", f"/events/{_of_the_flow(site)}"):
+    for address in (
+        "/alerts/CB-900001",
+        "/alerts/CB-900001/flyout",
+        f"/events/{_of_the_flow(site)}",
+    ):
         page = english.get(address).text
         assert wanted in page, address
     link = page.split('href="/network/flow?')[1].split('"')[0].replace("&amp;", "&")

@@ -9,6 +9,7 @@ import pytest
 
 from soc.errors import QueryError
 from soc.ports import EventStore
+from soc.store import buckets
 from tests.store.events import NOON, PROVINCE, event
 
 
@@ -219,6 +220,12 @@ def test_a_nested_sum_wins_against_more_events(event_store: EventStore):
         ("small0001", 2, 2),
     ]
     assert "approximate" not in answer
+
+
+def test_an_order_that_may_be_wrong_says_so(filled: EventStore, monkeypatch: pytest.MonkeyPatch):
+    """With more values in a partition than the engine is asked for, the greatest sum may be among those left out."""
+    monkeypatch.setattr(buckets, "MOST_TERMS", 2)
+    assert ask(filled, talkers("desc"))["approximate"] is True
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])

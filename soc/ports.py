@@ -104,7 +104,8 @@ class EventStore(Protocol):
         end: datetime | None = None,
     ) -> dict[str, Any]:
         """Elasticsearch aggregation JSON in and out: terms, date_histogram (fixed_interval or calendar_interval month,
-        UTC+7), cardinality, min, max, avg, sum, value_count; nested one level."""
+        UTC+7), cardinality, min, max, avg, sum, value_count; nested one level. Terms are ordered by ``_count``,
+        ``_key`` or a nested figure; what the order promises stands at ``soc.store.buckets.Terms``."""
         ...
 
     def find(self, scope: Scope, event_id: str) -> Event | None: ...

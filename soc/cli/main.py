@@ -23,6 +23,7 @@ VERBS = {
     "indicators": "Addresses, domains, hashes to watch for: import, add, list, withdraw.",
     "events": "Read, list and replay events.",
     "search": "Search the stored events.",
+    "network": "The network: top talkers, one device, one flow.",
     "alerts": "List alerts.",
     "case": "Look at cases.",
     "playbooks": "Playbooks: list, check, export and import as CACAO, rehearse.",

@@ -22,6 +22,7 @@ from soc.console.pages import (
     cases,
     collection,
     endpoints,
+    network,
     overview,
     playbook_runs,
     responses,
@@ -40,6 +41,7 @@ PAGES = (
     endpoints,
     bulletins,
     search,
+    network,
     collection,
     sign_in,
 )

@@ -18,8 +18,11 @@ from soc.report.bulletins.desk import BulletinDesk
 from soc.report.case_reports import CaseReports
 from soc.respond.case_desk import CaseDesk
 from soc.respond.check_desk import CheckDesk
+from soc.respond.device_desk import DeviceDesk
+from soc.respond.flow_desk import FlowDesk
 from soc.respond.health_desk import HealthDesk
 from soc.respond.hunt_desk import HuntDesk
+from soc.respond.network_desk import NetworkDesk
 from soc.respond.response_desk import ResponseDesk
 from soc.respond.situation_desk import SituationDesk
 from soc.respond.triage import TriageDesk
@@ -68,6 +71,18 @@ class ConsoleParts:
     explain: Explain = no_explanation
     guide: Guide = no_guidance
     clock: Callable[[], datetime] = utc_now
+
+    @property
+    def network(self) -> NetworkDesk:
+        return NetworkDesk(self.database, self.store)
+
+    @property
+    def devices(self) -> DeviceDesk:
+        return DeviceDesk(self.database, self.store)
+
+    @property
+    def flows(self) -> FlowDesk:
+        return FlowDesk(self.database, self.store)
 
 
 def parts_of(request: Request) -> ConsoleParts:

@@ -34,6 +34,20 @@ class Names:
             {row.id: row.name for row in agency_rows}, {row.id: row.name for row in system_rows}
         )
 
+    @classmethod
+    def of_keys(cls, session: Session) -> Names:
+        """Every name by its key in small letters, for keys that the event store has folded."""
+        return cls(
+            {
+                key.lower(): name
+                for key, name in session.execute(select(AgencyRow.id, AgencyRow.name))
+            },
+            {
+                key.lower(): name
+                for key, name in session.execute(select(SystemRow.id, SystemRow.name))
+            },
+        )
+
     def agency(self, key: str | None) -> str:
         return self.agencies.get(key, key) if key else ""
 

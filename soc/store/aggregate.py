@@ -104,7 +104,7 @@ class Aggregation:
         for name, part in self._parts.items():
             narrowed = list(targets)
             if isinstance(part, Terms) and part.nested:
-                chosen = part.without_nested()
+                chosen = part.choosing()
                 first = chosen.finish(_ask(name, chosen, targets))
                 keys = [bucket["key"] for bucket in first["buckets"]]
                 part.choose(first, keys)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from soc.errors import QueryError
 from soc.store.document import from_microseconds, microseconds, text_of
-from soc.store.figures import TIMES, time_text
+from soc.store.figures import TIMES, Figure, time_text
 from soc.store.moments import VIETNAM, span_of
 
 MOST_TERMS = 65_000  # buckets of one partition: the engine's limit
@@ -66,7 +66,14 @@ def _requests(parts: Mapping[str, Part]) -> dict[str, Any]:
 
 
 class Terms:
-    """The most frequent values. Exact up to ``MOST_TERMS`` different values in a partition."""
+    """The most frequent values, or those with the greatest (least) figure nested in them.
+
+    Counts, figures and their order are exact over segments, shards and partitions while no partition (no shard of a
+    cluster) holds more than ``MOST_TERMS`` different values. Beyond that the engine leaves out the values with the
+    fewest events: counts then say by ``doc_count_error_upper_bound`` how far off they may be, and an order by a figure
+    is marked ``approximate``, since few events may hold the greatest figure. Equal ones stand by key, ascending;
+    values without the figure (no event has the field) stand last in either direction.
+    """
 
     def __init__(
         self, field_name: str, options: Mapping[str, Any], nested: Mapping[str, Part]
@@ -79,12 +86,12 @@ class Terms:
         self.size = _whole(options, "size", 10, most=MOST_SIZE)
         self.least = _whole(options, "min_doc_count", 1)
         self.missing = options.get("missing")
-        self.by, self.descending = _terms_order(options.get("order", {"_count": "desc"}))
+        self.by, self.descending = _terms_order(options.get("order", {"_count": "desc"}), nested)
         self._chosen: dict[str, Any] | None = None
         self._keys: list[Any] = []
 
-    def without_nested(self) -> Terms:
-        """The same with nothing inside: the first of two rounds."""
+    def choosing(self) -> Terms:
+        """The same with nothing inside but the figure that it is ordered by: the first of two rounds."""
         options: dict[str, Any] = {
             "size": self.size,
             "order": {self.by: "desc" if self.descending else "asc"},
@@ -92,14 +99,16 @@ class Terms:
         }
         if self.missing is not None:
             options["missing"] = self.missing
-        return Terms(self.field, options, {})
+        inside = {self.by: self.nested[self.by]} if self.by in self.nested else {}
+        return Terms(self.field, options, inside)
 
     def choose(self, first: dict[str, Any], keys: list[Any]) -> None:
         """The second round answers for the buckets that the first one chose."""
         self._chosen, self._keys = first, keys
 
     def request(self, name: str) -> dict[str, Any]:
-        size = min(MOST_TERMS, max(1_000, 10 * self.size)) if self.nested else MOST_TERMS
+        chosen = self._chosen is not None
+        size = min(MOST_TERMS, max(1_000, 10 * self.size)) if chosen else MOST_TERMS
         terms: dict[str, Any] = {"field": self.field, "size": size}
         if self.missing is not None:
             terms["missing"] = self.missing
@@ -128,6 +137,8 @@ class Terms:
         keys.sort(key=_term_rank, reverse=self.by == "_key" and self.descending)
         if self.by == "_count":
             keys.sort(key=lambda key: state.counts[key], reverse=self.descending)
+        elif self.by in self.nested:
+            keys = self._by_figure(state, keys)
         kept = keys[: self.size]
         shown = [
             {
@@ -142,7 +153,17 @@ class Terms:
             "doc_count_error_upper_bound": state.error,
             "sum_other_doc_count": state.other + rest,
             "buckets": shown,
+            **({"approximate": True} if state.other and self.by in self.nested else {}),
         }
+
+    def _by_figure(self, state: Buckets, keys: list[Any]) -> list[Any]:
+        """The keys, already in order of their own, by the nested figure; those without one last."""
+        value_by_key = {
+            key: _finish_nested(self.nested, state, key)[self.by]["value"] for key in keys
+        }
+        with_one = [key for key in keys if value_by_key[key] is not None]
+        with_one.sort(key=value_by_key.__getitem__, reverse=self.descending)
+        return with_one + [key for key in keys if value_by_key[key] is None]
 
 
 def _term_rank(key: Any) -> tuple[bool, float, str]:
@@ -150,12 +171,17 @@ def _term_rank(key: Any) -> tuple[bool, float, str]:
     return (True, 0, key) if isinstance(key, str) else (False, key, "")
 
 
-def _terms_order(order: Any) -> tuple[str, bool]:
+def _terms_order(order: Any, nested: Mapping[str, Part]) -> tuple[str, bool]:
+    """By what, and whether descending. The names of the request's own words come before those of nested figures."""
     if isinstance(order, Mapping) and len(order) == 1:
         ((by, direction),) = order.items()
-        if by in ("_count", "_key") and direction in ("asc", "desc"):
+        known = by in ("_count", "_key") or isinstance(nested.get(by), Figure)
+        if known and direction in ("asc", "desc"):
             return by, direction == "desc"
-    raise QueryError("terms are ordered by _count or _key, asc or desc", query=str(order)[:200])
+    raise QueryError(
+        "terms are ordered by _count, _key or a figure nested in them (sum, min, max, avg, value_count), asc or desc",
+        query=str(order)[:200],
+    )
 
 
 class DateHistogram:

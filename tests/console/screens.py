@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Page, sync_playwright
 
+from soc.store.embedded import EmbeddedStore
+from tests.console.network_seed import FIREWALL, FLOW, fill_network
 from tests.console.seed import PASSWORD
 from tests.console.server import CHROMIUM, FLAGS, serving
 
@@ -33,6 +36,11 @@ def addresses(case_id: str) -> dict[str, str]:
         "09-bulletin": "/bulletins/BT-2026-0001",
         "09-bulletin-new": "/bulletins/new",
         "09-cases-new": "/cases?new=1",
+        "12-network": "/network",
+        "12-network-device": f"/network/device?name={FIREWALL}",
+        "12-network-flow": f"/network/flow?id={quote(FLOW)}",
+        "12-network-flow-bad": "/network/flow?id=x",
+        "12-network-empty": "/network?span=15m",
         "15-collection": "/collection",
         "17-missing": "/alerts/none",
     }
@@ -69,6 +77,9 @@ def main() -> None:
         serving(Path(home)) as (base, site),
         sync_playwright() as playwright,
     ):
+        store = site.parts.store
+        assert isinstance(store, EmbeddedStore)
+        fill_network(site.parts.database, store, site.parts.clock())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = browser.new_context(viewport=SIZE)
         context.add_cookies(

@@ -105,7 +105,7 @@ def ask(browser: TestClient, route: str, things: Mapping[str, str], *, csrf: str
     headers = {"X-CSRF-Token": csrf} if method in UNSAFE and csrf else {}
     return browser.request(
         method,
-        filled(path, things) + row.query,
+        filled(path + row.query, things),
         data=filled(row.form, things),
         json=filled(row.json_, things),
         headers=headers,

@@ -47,6 +47,7 @@ NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 EVERYBODY = Scope.province("tests")
 SITE = "http://127.0.0.1:8600"
 MINE, OTHER = "sxd", "syt"
+FLOW = "1:LQU9qZlK+B5F3KDmev6m5PMibrg="  # the same in the events of every agency
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 SECRET = {MINE: "word-of-mine", OTHER: "word-of-others", None: "word-of-nobody"}
 
@@ -145,7 +146,7 @@ class Site:
             reason=secret,
             now=NOW,
         )
-        made |= {"command_id": asked.command_ids[0], "agent_id": f"a{number}"}
+        made |= {"command_id": asked.command_ids[0], "agent_id": f"a{number}", "host": secret}
         made |= {
             "bulletin_id": self._bulletin(agency_id, secret),
             "agency_id": agency_id or "nobody",
@@ -271,7 +272,13 @@ def _event(number: int, agency_id: str | None, secret: str) -> Event:
         source="syslog",
         observed_at=NOW - timedelta(hours=1),
         received_at=NOW - timedelta(hours=1),
-        fields={"message": secret, "host.name": secret},
+        fields={
+            "message": secret,
+            "host.name": secret,
+            "network.community_id": FLOW,
+            "event.category": ["network"],
+            "agent.id": f"a{number}",
+        },
         raw=secret.encode(),
         id=event_id("a1", "00", "s", number, 0),
         agency_id=agency_id,

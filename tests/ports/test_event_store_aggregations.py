@@ -9,6 +9,7 @@ import pytest
 
 from soc.errors import QueryError
 from soc.ports import EventStore
+from soc.store import buckets
 from tests.store.events import NOON, PROVINCE, event
 
 
@@ -176,11 +177,101 @@ def test_the_last_event_is_told_in_milliseconds(filled: EventStore):
     }
 
 
+def talkers(direction: str, size: int = 10, kind: str = "sum") -> dict[str, Any]:
+    """User names by a figure over the ports that their events have."""
+    return {
+        "terms": {"field": "user.name", "size": size, "order": {"ports": direction}},
+        "aggs": {"ports": {kind: {"field": "source.port"}}, "n": {"max": {"field": "source.port"}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [("desc", [("user2", 155), ("user1", 145)]), ("asc", [("user0", 135), ("user1", 145)])],
+)
+def test_terms_can_be_ordered_by_a_nested_sum(
+    filled: EventStore, direction: str, expected: list[tuple[str, float]]
+):
+    """Of equal counts the sums decide; what is beyond the size is counted as other."""
+    answer = ask(filled, talkers(direction, size=2))
+    assert [(one["key"], one["ports"]["value"]) for one in answer["buckets"]] == expected
+    assert [one["doc_count"] for one in answer["buckets"]] == [10, 10]
+    assert answer["sum_other_doc_count"] == 10
+
+
+def test_a_nested_sum_wins_against_more_events(event_store: EventStore):
+    """One large flow among two thousand talkers with more, smaller ones each, over all partitions."""
+    given = [
+        event(
+            n,
+            {"user.name": f"small{n % 2000:04d}", "source.port": 1},
+            observed_at=NOON + timedelta(seconds=n),
+            received_at=NOON + timedelta(seconds=n),
+            level=n % 6,
+        )
+        for n in range(4000)
+    ]
+    given.append(event(4000, {"user.name": "whale", "source.port": 50_000}, level=3))
+    event_store.append(PROVINCE, given)
+    answer = ask(event_store, talkers("desc", size=3))
+    assert [(one["key"], one["doc_count"], one["ports"]["value"]) for one in answer["buckets"]] == [
+        ("whale", 1, 50_000),
+        ("small0000", 2, 2),
+        ("small0001", 2, 2),
+    ]
+    assert "approximate" not in answer
+
+
+def test_an_order_that_may_be_wrong_says_so(filled: EventStore, monkeypatch: pytest.MonkeyPatch):
+    """With more values in a partition than the engine is asked for, the greatest sum may be among those left out."""
+    monkeypatch.setattr(buckets, "MOST_TERMS", 2)
+    assert ask(filled, talkers("desc"))["approximate"] is True
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_equal_figures_stand_by_key_and_absent_ones_last(event_store: EventStore, direction: str):
+    """Whatever the direction, as Elasticsearch does with a missing figure."""
+    given = [
+        event(1, {"user.name": "b", "source.port": 7}),
+        event(2, {"user.name": "a", "source.port": 7}),
+        event(3, {"user.name": "0none"}),
+        event(4, {"user.name": "c", "source.port": 7}, level=5),
+    ]
+    event_store.append(PROVINCE, given)
+    answer = ask(event_store, talkers(direction, kind="max"))
+    assert [one["key"] for one in answer["buckets"]] == ["a", "b", "c", "0none"]
+
+
+def test_terms_without_the_field_take_part_in_the_order(event_store: EventStore):
+    event_store.append(
+        PROVINCE, [event(1, {"source.port": 9}), event(2, {"user.name": "a", "source.port": 1})]
+    )
+    agg = talkers("desc")
+    agg["terms"]["missing"] = "none"
+    assert [one["key"] for one in ask(event_store, agg)["buckets"]] == ["none", "a"]
+
+
 @pytest.mark.parametrize(
     "agg",
     [
         {"terms": {"field": "message"}},
         {"terms": {"field": "user.name", "order": {"x": "desc"}}},
+        {
+            "terms": {"field": "user.name", "order": {"x": "up"}},
+            "aggs": {"x": {"max": {"field": "a"}}},
+        },
+        {
+            "terms": {"field": "user.name", "order": {"x": "asc"}},
+            "aggs": {"y": {"max": {"field": "a"}}},
+        },
+        {
+            "terms": {"field": "user.name", "order": {"x": "asc"}},
+            "aggs": {"x": {"terms": {"field": "tags"}}},
+        },
+        {
+            "terms": {"field": "user.name", "order": {"x": "asc"}},
+            "aggs": {"x": {"cardinality": {"field": "tags"}}},
+        },
         {"terms": {"field": "user.name", "script": "1"}},
         {"terms": {"field": "user.name", "size": -1}},
         {"terms": {}},

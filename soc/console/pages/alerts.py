@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from soc.console import toasts
 from soc.console.conditions import conditions
 from soc.console.deps import SignedIn, language_of, require
+from soc.console.flows import flow_address
 from soc.console.parts import ConsoleParts, Parts
 from soc.console.queries import term
 from soc.console.summaries import entities, summary, where_from
@@ -256,6 +257,7 @@ def _detail(parts: ConsoleParts, who: SignedIn, alert_id: str) -> dict[str, Any]
         "rule": detail.rule,
         "event": event,
         "conditions": conditions(parts.explain(detail.alert.row.rule_id, fields)) if event else (),
+        "flow": flow_address(fields, detail.alert.row.last_seen_at),
         "entities": entities({"host.name": detail.alert.row.host, **fields}),
         "dispositions": tuple(str(each) for each in Disposition),
         "open_cases": _open_cases(parts, who),

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 
 from soc.console.charts import filled, histogram, share
 from soc.console.deps import SignedIn, require
+from soc.console.flows import flow_address
 from soc.console.parts import ConsoleParts, Parts
 from soc.console.summaries import summary
 from soc.console.view import render
@@ -148,6 +149,7 @@ def event_page(request: Request, parts: Parts, who: Hunter, event_id: str) -> HT
         text=summary(event.fields),
         agency_name=names.get(event.agency_id or "", event.agency_id or ""),
         system_name=names.get(event.system_id or "", event.system_id or ""),
+        flow=flow_address(event.fields, event.observed_at),
         raw=event.raw[:MOST_SHOWN_RAW],
         cut=max(0, len(event.raw) - MOST_SHOWN_RAW),
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from soc.collect import discovery
@@ -124,6 +124,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the records
 @given(
     st.dictionaries(NAMES | st.text(max_size=8), VALUES),
     st.sampled_from(["auto", "syslog", "fortigate"]),

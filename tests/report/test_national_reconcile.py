@@ -29,6 +29,7 @@ from soc.report.national.reconcile import (
 from tests.report.test_national_link import Centre
 from tests.respond.builders import PROVINCE, T
 
+A05 = "Trung tâm An ninh mạng quốc gia – Bộ Công an (A05)"
 KINDS = ["500", "503", "slow", "drop", "twice", "garbage", "other_hash", "other_number"]
 
 
@@ -53,7 +54,7 @@ def queue(database, count):
             )  # fmt: skip
             session.add(
                 OutboxRow(
-                    id=f"nc-{number:05}", channel="national_http", recipient="A05", subject="s",
+                    id=f"nc-{number:05}", channel="national_http", recipient=A05, subject="s",
                     document_id=f"d-{number:05}", next_try_at=T, created_at=T, created_by="t",
                 )
             )  # fmt: skip

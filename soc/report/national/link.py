@@ -35,6 +35,7 @@ class Message:
     media_type: str
     content: bytes
     facts: Mapping[str, Any] = field(default_factory=dict)  # case, form, version, number, fields
+    approved_by: str = ""
 
     @property
     def sha256(self) -> str:

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
         description="Where reports to the national centre are posted; empty: the built-in fake one in the demo, "
         "else nothing is sent.",
     )
+    national_rules: Path | None = Field(
+        None,
+        description="YAML table of what may leave, to whom and by which adapter; empty: the shipped one.",
+    )
     mail_host: str = Field(
         "", description="SMTP server that bulletins are handed in at; empty: none is sent."
     )

@@ -67,6 +67,70 @@ def revive(outbox_id: Annotated[str, typer.Argument(help="A dead message.")]) ->
     print(f"{outbox_id} will be tried again")
 
 
+@app.command("dead")
+def dead() -> None:
+    """List the messages that were given up, each with its reason; exit code 1 when there are any.
+
+    Example: soc national dead
+    """
+    from sqlalchemy import select
+
+    from soc.cli.case import open_database
+    from soc.model.scope import Scope
+    from soc.records.outbox import OutboxRow
+
+    given_up = select(OutboxRow).where(OutboxRow.state == "dead").order_by(OutboxRow.created_at)
+    with (
+        open_database() as (_, database),
+        database.session(Scope.province("command line")) as session,
+    ):
+        rows = session.scalars(given_up).all()
+    for row in rows:
+        print(f"{row.id}  {row.attempts:>3} tries  {row.subject}  {row.last_error}")
+    if rows:
+        raise typer.Exit(1)
+
+
+app.command("resend", help="Try a dead message again: the same as `revive`.")(revive)
+
+
+@app.command("reconcile")
+def reconcile_command(
+    listed: Annotated[
+        Path | None, typer.Option("--list", help="The centre's list, a JSON file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Lay the outbox beside the centre's list, asked for or from a file; exit code 1 when a row needs a person.
+
+    Example: soc national reconcile --list centre.json
+    """
+    from collections import Counter
+
+    from soc.cli.case import open_database, print_line
+    from soc.errors import SettingsError
+    from soc.model.scope import Scope
+    from soc.report.national.link import NationalHttp
+    from soc.report.national.reconcile import SETTLED, read_peer_list, reconcile, sent_messages
+    from soc.site.work import national_url
+
+    with open_database() as (settings, database):
+        ours = sent_messages(database, Scope.province("command line"), NationalHttp.name)
+        url = national_url(settings)
+    if listed is None and not url:
+        raise SettingsError("no national centre is set: set SOC_NATIONAL_URL, or give --list FILE")
+    body = listed.read_bytes() if listed is not None else NationalHttp(url).peer_list()
+    lines = reconcile(ours, read_peer_list(body))
+    for line in lines:
+        plain = {"key": line.key, "verdict": str(line.verdict)}
+        print_line(plain, f"{line.verdict:<14} {line.key}", as_json=as_json)
+    if not as_json:
+        counted = Counter(line.verdict for line in lines)
+        print(", ".join(f"{verdict} {number}" for verdict, number in sorted(counted.items())))
+    if any(line.verdict not in SETTLED for line in lines):
+        raise typer.Exit(1)
+
+
 @app.command("fake")
 def fake(
     folder: Annotated[Path, typer.Option(help="Where it keeps what it got.")],

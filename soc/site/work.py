@@ -45,6 +45,8 @@ from soc.report.bulletins.post import Post, Server
 from soc.report.calendar.desk import CalendarDesk
 from soc.report.case_reports import CaseReports
 from soc.report.form_files import Forms
+from soc.report.national.leave_rules import SHIPPED as SHIPPED_LEAVE_RULES
+from soc.report.national.leave_rules import load_leave_rules
 from soc.report.national.link import NationalHttp
 from soc.report.national.outbox import Outbox
 from soc.report.periodic.figures import writers
@@ -72,7 +74,11 @@ def work_cycle(settings: Settings, database: Database) -> WorkCycle:
     )
     correlator = Correlator(database, correlations)
     queue = InProcessQueue(database)
-    outbox = Outbox(database, [NationalHttp(url)] if (url := national_url(settings)) else [])
+    outbox = Outbox(
+        database,
+        [NationalHttp(url)] if (url := national_url(settings)) else [],
+        rules=load_leave_rules(settings.national_rules or SHIPPED_LEAVE_RULES),
+    )
     rules = RuleKeeper(settings, database)
     store = open_store(settings, writable=False)
     retro = retro_matcher(settings, database, store)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from soc.errors import DeliveryError
 from soc.model.case import CaseStatus
+from soc.records.accounts import AuditRow
 from soc.records.cases import CaseLogRow, ObligationRow
 from soc.records.outbox import OutboxRow
 from soc.report.national.fake_centre import fake_centre
@@ -135,6 +136,23 @@ def test_with_the_72_hour_report_the_last_clock_stops(database, desk, outbox, ou
     assert {one.done_at for one in view.obligations} == {after(hours=1)}
     desk.move(PROVINCE, "SC-2026-0001", CaseStatus.VERIFY, now=T)
     desk.move(PROVINCE, "SC-2026-0001", CaseStatus.CLOSED, reason="xong", now=T)
+
+
+def test_the_audit_log_keeps_what_left_by_which_rule_and_who_approved_it(
+    database, outbox, outbox_id
+):
+    """With the digest of the bytes."""
+    outbox.deliver_due(T)
+    with database.session(PROVINCE) as session:
+        told = session.scalar(select(AuditRow.detail).where(AuditRow.action == "outbox.sent"))
+    sent = row(database, outbox_id)
+    kept = {name: told[name] for name in ("channel", "rule", "approved_by", "sha256")}
+    assert kept == {
+        "channel": "national_http",
+        "rule": "incident-reports",
+        "approved_by": PROVINCE.actor,
+        "sha256": sent.receipt["sha256"],
+    }
 
 
 def test_a_sent_report_is_not_sent_again(outbox, outbox_id):

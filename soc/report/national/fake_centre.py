@@ -1,7 +1,15 @@
 """A national centre to practise with: takes reports over HTTP, keeps them in a folder, gives receipts.
 
 It is not the real one and copies no published interface. Reports are kept once for each idempotency key. ``POST
-/v1/trouble`` makes the next answers fail (``503``, ``slow``, ``garbage``, ``other_hash``), for drills and tests.
+/v1/trouble`` makes the next answers fail, and ``POST /v1/mood`` a share of all answers, for drills and tests:
+
+``500``, ``503``  refused before it is kept
+``slow``          kept, answered late
+``drop``          kept, and the connection is cut in the middle of the receipt
+``twice``         taken twice, as from a network that repeats a request
+``garbage``       kept, with a receipt that is none
+``other_hash``    kept, with a receipt for other bytes
+``other_number``  kept, with the number of a receipt that was never given: only a reconciliation finds it
 """
 
 from __future__ import annotations
@@ -14,6 +22,7 @@ import threading
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from time import sleep
 from typing import Annotated, Any, Literal
 
@@ -22,7 +31,7 @@ from pydantic import BaseModel, Field
 
 KEY = re.compile(r"[A-Za-z0-9._-]{1,80}")
 LARGEST = 32 * 2**20  # bytes of a document
-Kind = Literal["503", "slow", "garbage", "other_hash"]
+Kind = Literal["500", "503", "slow", "drop", "twice", "garbage", "other_hash", "other_number"]
 
 
 class Trouble(BaseModel):
@@ -33,6 +42,15 @@ class Trouble(BaseModel):
     seconds: float = Field(0.0, ge=0, le=60)
 
 
+class Mood(BaseModel):
+    """``share`` of all answers fail, in one of ``kinds`` by a seeded dice."""
+
+    kinds: list[Kind] = Field(min_length=1)
+    share: float = Field(ge=0, le=1)
+    seed: int = 0
+    seconds: float = Field(0.0, ge=0, le=60)
+
+
 class Shelf:
     """The folder of reports: ``<key>.json`` (metadata and receipt) and ``<key>.document``."""
 
@@ -40,6 +58,7 @@ class Shelf:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._kept = sum(1 for _ in folder.glob("*.json"))
 
     def keep(self, key: str, metadata: dict[str, Any], name: str, content: bytes) -> dict[str, Any]:
         """The entry of ``key``: the one that is there, or a new one. Raises HTTPException 409 for other bytes."""
@@ -53,7 +72,7 @@ class Shelf:
             now = datetime.now(UTC)
             entry = {
                 "key": key,
-                "receipt_id": f"QG-{now.year}-{len(self.entries()) + 1:05}",
+                "receipt_id": f"QG-{now.year}-{self._kept + 1:05}",
                 "received_at": now.isoformat(),
                 "sha256": digest,
                 "file_name": name,
@@ -62,6 +81,7 @@ class Shelf:
             }
             self._write(f"{key}.document", content)
             self._write(f"{key}.json", json.dumps(entry, ensure_ascii=False, indent=1).encode())
+            self._kept += 1
             return entry
 
     def find(self, key: str) -> dict[str, Any] | None:
@@ -87,6 +107,15 @@ def fake_centre(folder: Path) -> FastAPI:
     app = FastAPI(title="Fake national centre", docs_url=None, redoc_url=None, openapi_url=None)
     shelf = Shelf(folder)
     trouble: deque[Trouble] = deque()
+    moods: list[tuple[Mood, Random]] = []
+
+    def next_trouble() -> Trouble | None:
+        if trouble:
+            return trouble.popleft()
+        for mood, dice in moods:
+            if dice.random() < mood.share:
+                return Trouble(kind=dice.choice(mood.kinds), seconds=mood.seconds)
+        return None
 
     @app.post("/v1/reports", status_code=201)
     def take(
@@ -96,9 +125,9 @@ def fake_centre(folder: Path) -> FastAPI:
     ) -> Response:
         if not KEY.fullmatch(idempotency_key):
             raise HTTPException(400, "Idempotency-Key: 1 to 80 of A-Z a-z 0-9 . _ -")
-        coming = trouble.popleft() if trouble else None
-        if coming is not None and coming.kind == "503":
-            raise HTTPException(503, "out of order, as asked")
+        coming = next_trouble()
+        if coming is not None and coming.kind in {"500", "503"}:
+            raise HTTPException(int(coming.kind), "out of order, as asked")
         content = document.file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise HTTPException(413, f"a document has at most {LARGEST} bytes")
@@ -106,6 +135,8 @@ def fake_centre(folder: Path) -> FastAPI:
         if told.get("sha256") != hashlib.sha256(content).hexdigest():
             raise HTTPException(400, "the document is not the one that the metadata names")
         entry = shelf.keep(idempotency_key, told, document.filename or "", content)
+        if coming is not None and coming.kind == "twice":
+            entry = shelf.keep(idempotency_key, told, document.filename or "", content)
         return _answer(entry, coming)
 
     @app.get("/v1/reports")
@@ -122,6 +153,10 @@ def fake_centre(folder: Path) -> FastAPI:
     def make_trouble(wanted: Trouble) -> None:
         trouble.clear()
         trouble.extend([wanted] * wanted.times)
+
+    @app.post("/v1/mood", status_code=204)
+    def set_mood(wanted: Mood) -> None:
+        moods[:] = [(wanted, Random(wanted.seed))]
 
     return app
 
@@ -144,4 +179,9 @@ def _answer(entry: dict[str, Any], coming: Trouble | None) -> Response:
         return Response("<html>proxy error</html>", 200, media_type="text/html")
     if coming is not None and coming.kind == "other_hash":
         receipt["sha256"] = "0" * 64
+    if coming is not None and coming.kind == "other_number":
+        receipt["receipt_id"] = f"QG-0000-{receipt['receipt_id'][-5:]}"
+    if coming is not None and coming.kind == "drop":
+        cut = {"Content-Length": str(len(json.dumps(receipt)))}
+        return Response('{"receipt', 201, cut, media_type="application/json")
     return Response(json.dumps(receipt), 201, media_type="application/json")

@@ -35,6 +35,7 @@ class Message:
     media_type: str
     content: bytes
     facts: Mapping[str, Any] = field(default_factory=dict)  # case, form, version, number, fields
+    approved_by: str = ""
 
     @property
     def sha256(self) -> str:
@@ -98,6 +99,16 @@ class NationalHttp:
             raise DeliveryError(f"{self.url}: {error or type(error).__name__}") from error
         return _receipt(answer.status_code, answer.content, message)
 
+    def peer_list(self) -> bytes:
+        """The centre's list of what it has, unread. Raises DeliveryError."""
+        try:
+            answer = httpx2.get(f"{self.url}/v1/reports", timeout=self.timeout.total_seconds())
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise DeliveryError(f"{self.url}: {error or type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise DeliveryError(f"the centre answered {answer.status_code} when asked for its list")
+        return answer.content
+
 
 def _receipt(status: int, body: bytes, message: Message) -> CentreReceipt:
     if status not in (200, 201):
@@ -112,7 +123,7 @@ def _receipt(status: int, body: bytes, message: Message) -> CentreReceipt:
         receipt = CentreReceipt(
             str(told["receipt_id"]), datetime.fromisoformat(told["received_at"]), told["sha256"]
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DeliveryError(f"the centre's receipt cannot be read: {error!r}") from error
     if not receipt.receipt_id or receipt.received_at.tzinfo is None:
         raise DeliveryError("the centre's receipt lacks its number or the zone of its time")

@@ -20,6 +20,7 @@ from soc.records.audit import audit
 from soc.records.cases import CaseLogRow, DocumentRow, ObligationRow
 from soc.records.database import Database
 from soc.records.outbox import OutboxRow
+from soc.report.national.leave_rules import LeaveRules, load_leave_rules
 from soc.report.national.link import CentreReceipt, Message, NationalLink
 
 LEASE = timedelta(minutes=2)  # longer than any one send
@@ -48,8 +49,11 @@ class Outbox:
         links: Iterable[NationalLink],
         *,
         dead_after: timedelta = DEAD_AFTER,
+        rules: LeaveRules | None = None,
     ) -> None:
+        """``rules``: what may leave; the shipped table when None."""
         self.database, self.dead_after = database, dead_after
+        self.rules = load_leave_rules() if rules is None else rules
         self.links: Mapping[str, NationalLink] = {link.name: link for link in links}
 
     def deliver_due(self, now: datetime) -> int:
@@ -64,11 +68,12 @@ class Outbox:
                 continue
             channel, sent = message
             try:
+                rule = self.rules.check(sent, channel)
                 receipt = self.links[channel].send(sent)
             except DeliveryError as error:
                 self._failed(outbox_id, error, now)
             else:
-                self._settled(outbox_id, receipt, now)
+                self._settled(outbox_id, receipt, rule.name, now)
                 delivered += 1
         return delivered
 
@@ -128,7 +133,7 @@ class Outbox:
             else:
                 row.state, row.next_try_at = "waiting", now + pause(row.attempts)
 
-    def _settled(self, outbox_id: str, receipt: CentreReceipt, now: datetime) -> None:
+    def _settled(self, outbox_id: str, receipt: CentreReceipt, rule: str, now: datetime) -> None:
         with self.database.write(SENDER) as session:
             row = session.scalar(select(OutboxRow).where(OutboxRow.id == outbox_id))
             if row is None or row.state == "sent":
@@ -142,7 +147,8 @@ class Outbox:
             row.receipt = proof
             _fulfil(session, row, now)
             text = f"{row.recipient} đã nhận, biên nhận {receipt.receipt_id}"
-            _tell(session, row, "sent", text, proof, now)
+            left = {"channel": row.channel, "rule": rule, "approved_by": row.created_by}
+            _tell(session, row, "sent", text, {**proof, **left}, now)
 
 
 def _message(row: OutboxRow, document: DocumentRow) -> Message:
@@ -153,6 +159,7 @@ def _message(row: OutboxRow, document: DocumentRow) -> Message:
         file_name=document.file_name,
         media_type=document.media_type,
         content=document.content,
+        approved_by=row.created_by,
         facts={
             "case_id": row.case_id,
             "form": document.form,

@@ -38,7 +38,7 @@ class Centre:
     def __init__(self, folder) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        config = uvicorn.Config(fake_centre(folder), log_level="warning", lifespan="off")
+        config = uvicorn.Config(fake_centre(folder), log_level="critical", lifespan="off")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
         self.thread.start()

@@ -131,6 +131,63 @@ def reconcile_command(
         raise typer.Exit(1)
 
 
+@app.command("package")
+def package(
+    outbox_id: Annotated[str, typer.Argument(help="A message of the outbox.")],
+    folder: Annotated[Path, typer.Option(help="The medium.")],
+    key: Annotated[Path, typer.Option(help="Ed25519 private key, PEM.")],
+) -> None:
+    """Write a message as a signed package for a closed network.
+
+    Example: soc national package nc-0f3c... --folder /media/usb --key key.pem
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    from soc.cli.case import open_database
+    from soc.errors import SettingsError
+    from soc.model.scope import Scope
+    from soc.report.national.leave_rules import SHIPPED, load_leave_rules
+    from soc.report.national.outbox import Outbox
+
+    try:
+        signer = load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError(f"{key}: {error}") from error
+    if not isinstance(signer, Ed25519PrivateKey):
+        raise SettingsError(f"{key} does not hold an Ed25519 key")
+    scope = Scope.province("command line")
+    with open_database() as (settings, database):
+        rules = load_leave_rules(settings.national_rules or SHIPPED)
+        outbox = Outbox(database, [], rules=rules)
+        print(outbox.package(scope, outbox_id, folder, signer, now=datetime.now(UTC)))
+
+
+@app.command("verify")
+def verify(
+    folder: Annotated[Path, typer.Argument(help="One package.")],
+    key: Annotated[Path, typer.Option(help="The sender's Ed25519 public key, PEM.")],
+) -> None:
+    """Check a signed package on the receiving side.
+
+    Example: soc national verify /media/usb/nc-0f3c... --key public.pem
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    from soc.errors import SettingsError
+    from soc.report.national.file_drop import read_package
+
+    try:
+        signer = load_pem_public_key(key.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{key}: {error}") from error
+    if not isinstance(signer, Ed25519PublicKey):
+        raise SettingsError(f"{key} does not hold an Ed25519 public key")
+    found = read_package(folder, signer)
+    print(f"{found.key} holds: {found.file_name} for {found.recipient}, SHA-256 {found.sha256}")
+
+
 @app.command("fake")
 def fake(
     folder: Annotated[Path, typer.Option(help="Where it keeps what it got.")],

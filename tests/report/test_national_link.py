@@ -8,14 +8,16 @@ from datetime import timedelta
 import httpx2
 import pytest
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
-from soc.errors import DeliveryError
+from soc.errors import DeliveryError, NotFound
 from soc.model.case import CaseStatus
 from soc.records.accounts import AuditRow
 from soc.records.cases import CaseLogRow, ObligationRow
 from soc.records.outbox import OutboxRow
 from soc.report.national.fake_centre import fake_centre
+from soc.report.national.file_drop import read_package
 from soc.report.national.link import Message, NationalHttp
 from soc.report.national.outbox import LEASE, Outbox, pause
 from tests.respond.builders import (
@@ -36,7 +38,7 @@ class Centre:
     def __init__(self, folder) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        config = uvicorn.Config(fake_centre(folder), log_level="warning", lifespan="off")
+        config = uvicorn.Config(fake_centre(folder), log_level="critical", lifespan="off")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
         self.thread.start()
@@ -153,6 +155,20 @@ def test_the_audit_log_keeps_what_left_by_which_rule_and_who_approved_it(
         "approved_by": PROVINCE.actor,
         "sha256": sent.receipt["sha256"],
     }
+
+
+def test_a_package_for_a_closed_network_is_audited_and_the_message_waits_on(
+    database, outbox, outbox_id, tmp_path
+):
+    """A written medium is no receipt; and another agency's officer finds nothing to write."""
+    key = Ed25519PrivateKey.generate()
+    written = outbox.package(PROVINCE, outbox_id, tmp_path, key, now=T)
+    assert read_package(written, key.public_key()).key == outbox_id
+    with database.session(PROVINCE) as session:
+        told = session.scalar(select(AuditRow.detail).where(AuditRow.action == "outbox.package"))
+    assert (told["rule"], row(database, outbox_id).state) == ("incident-reports", "waiting")
+    with pytest.raises(NotFound):
+        outbox.package(FINANCE, outbox_id, tmp_path / "other", key, now=T)
 
 
 def test_a_sent_report_is_not_sent_again(outbox, outbox_id):

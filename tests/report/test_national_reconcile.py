@@ -60,7 +60,9 @@ def queue(database, count):
             )  # fmt: skip
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(5_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [40, pytest.param(5_000, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])]
+)
 def test_through_a_flaky_centre_nothing_is_lost_or_double_and_the_report_is_right_to_the_row(
     database, centre, count
 ):

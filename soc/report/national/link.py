@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Protocol
 
 import httpx2
@@ -93,6 +95,7 @@ class NationalHttp:
                     "document": (message.file_name, message.content, message.media_type),
                 },
                 timeout=self.timeout.total_seconds(),
+                verify=_authorities(),
                 follow_redirects=False,
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
@@ -102,12 +105,22 @@ class NationalHttp:
     def peer_list(self) -> bytes:
         """The centre's list of what it has, unread. Raises DeliveryError."""
         try:
-            answer = httpx2.get(f"{self.url}/v1/reports", timeout=self.timeout.total_seconds())
+            answer = httpx2.get(
+                f"{self.url}/v1/reports",
+                timeout=self.timeout.total_seconds(),
+                verify=_authorities(),
+            )
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise DeliveryError(f"{self.url}: {error or type(error).__name__}") from error
         if answer.status_code != 200:
             raise DeliveryError(f"the centre answered {answer.status_code} when asked for its list")
         return answer.content
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Read once for the process: reading them costs more than sending a report."""
+    return ssl.create_default_context()
 
 
 def _receipt(status: int, body: bytes, message: Message) -> CentreReceipt:

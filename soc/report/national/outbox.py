@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from soc.errors import DeliveryError
+from soc.errors import DeliveryError, NotFound
 from soc.model.scope import Scope
 from soc.records.audit import audit
 from soc.records.cases import CaseLogRow, DocumentRow, ObligationRow
 from soc.records.database import Database
 from soc.records.outbox import OutboxRow
+from soc.report.national.file_drop import ADAPTER, write_package
 from soc.report.national.leave_rules import LeaveRules, load_leave_rules
 from soc.report.national.link import CentreReceipt, Message, NationalLink
 
@@ -91,6 +94,44 @@ class Outbox:
                 now=now, agency_id=row.agency_id,
             )  # fmt: skip
             return True
+
+    def package(
+        self,
+        scope: Scope,
+        outbox_id: str,
+        folder: Path,
+        signer: Ed25519PrivateKey,
+        *,
+        now: datetime,
+    ) -> Path:
+        """Write a message as a signed package into ``folder``; the row waits on, for only a receipt makes it sent.
+
+        Raises:
+            NotFound: no such message, or its document is gone.
+            DeliveryError: no rule lets it leave by ``file_drop``, or the folder cannot be written.
+        """
+        with self.database.session(scope) as session:
+            row = session.scalar(select(OutboxRow).where(OutboxRow.id == outbox_id))
+            if row is None:
+                raise NotFound("message", outbox_id)
+            document_id = row.document_id
+            kept = session.scalar(select(DocumentRow).where(DocumentRow.id == document_id))
+            if kept is None:
+                raise NotFound("document", str(document_id))
+            message, agency_id = _message(row, kept), row.agency_id
+        rule = self.rules.check(message, ADAPTER)
+        with self.database.write(scope) as session:
+            written = write_package(message, folder, signer)
+            detail = {
+                "rule": rule.name,
+                "approved_by": message.approved_by,
+                "sha256": message.sha256,
+            }
+            audit(
+                session, scope, "outbox.package", "outbox", outbox_id, message.subject, detail,
+                now=now, agency_id=agency_id,
+            )  # fmt: skip
+        return written
 
     def _due(self, now: datetime) -> list[str]:
         """``next_try_at`` of a row being sent is the end of its lease."""

@@ -9,7 +9,7 @@ export SOC_CORPUS := $(CORPUS)
 QUICK := not slow and not elastic and not celery and not browser and not root
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations long-forecast long-namespaces long-stores long-convert bench-detect clean
+.PHONY: help install run test check lint types map accept bench lock licences long-kills long-fuzz long-correlations long-forecast long-namespaces long-national long-stores long-convert bench-detect clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ long-forecast: install ## the forecast of all SigmaHQ rules over 10 million stor
 
 long-namespaces: install ## attacks through relay and sensor in network namespaces, the line cut for ten minutes
 	@SOC_CUT_SECONDS=600 $(BIN)/python -m pytest -q -s --timeout 3000 tests/flow/test_namespaces.py
+
+long-national: install ## 5,000 reports to a national centre that misbehaves: nothing lost, nothing double
+	@SOC_NATIONAL_MESSAGES=5000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/report/test_national_reconcile.py
 
 long-stores: install ## both event stores with up to 50,000 real events: the same answers
 	@SOC_DIFFERENTIAL_EVENTS=50000 $(BIN)/python -m pytest -q -s --timeout 3000 tests/store/test_store_elastic_differential.py

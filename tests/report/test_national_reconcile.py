@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
@@ -60,8 +61,11 @@ def queue(database, count):
             )  # fmt: skip
 
 
+MANY = int(os.environ.get("SOC_NATIONAL_MESSAGES", "1000"))
+
+
 @pytest.mark.parametrize(
-    "count", [40, pytest.param(5_000, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])]
+    "count", [40, pytest.param(MANY, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])]
 )
 def test_through_a_flaky_centre_nothing_is_lost_or_double_and_the_report_is_right_to_the_row(
     database, centre, count

@@ -82,8 +82,6 @@ class PlaybookDesk:
                 place.row.actor, place.row.note, place.row.approved_by = scope.actor, note, []
                 place.pend(now + APPROVED_WITHIN, whole, "chờ phê duyệt")
             return
-        with self.database.write(scope) as session:
-            Place.find(session, scope, run_id, step_id, now).row.actor = scope.actor
         self._effects.perform(
             scope, run_id, step_id, state=StepState.RUNNING, clean=whole, note=note, now=now
         )

@@ -94,7 +94,8 @@ class PlaybookEffects:
             with self._database.write(scope) as session:
                 place = Place.find(session, scope, run_id, step_id, now)
                 place.need(state)
-                place.row.actor = place.row.actor or scope.actor
+                if state == StepState.RUNNING:  # a step that others approved stays with who did it
+                    place.row.actor = scope.actor
                 self._act(place, clean, note, made)
             if place.step["action"] in {"respond", "undo"}:
                 self.follow(run_id, step_id, now)

@@ -211,6 +211,9 @@ class Step(Shape):
     started_at: datetime | None
     finished_at: datetime | None
     lease_until: datetime | None
+    due_at: datetime | None
+    round: int
+    approved_by: list[str]
     result: dict[str, Any]
     note: str
 
@@ -228,6 +231,7 @@ class Run(Shape):
     started_at: datetime
     started_by: str
     finished_at: datetime | None
+    paused_at: datetime | None
     steps: list[Step]
 
     @classmethod
@@ -240,6 +244,7 @@ class Run(Shape):
             started_at=row.started_at,
             started_by=row.started_by,
             finished_at=row.finished_at,
+            paused_at=row.paused_at,
             steps=[Step.of(step) for step in view.steps],
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -129,6 +129,45 @@ def reconcile_command(
         print(", ".join(f"{verdict} {number}" for verdict, number in sorted(counted.items())))
     if any(line.verdict not in SETTLED for line in lines):
         raise typer.Exit(1)
+
+
+@app.command("malware")
+def malware(
+    sender: Annotated[str, typer.Option(help="The agency that reports, by its key.")],
+    out: Annotated[Path, typer.Option(help="Where the XML goes.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="Findings of so many days.")] = 30,
+) -> None:
+    """Write the malware report (AVReport) from the EDR feed's records; checked against its schema first.
+
+    Example: soc national malware --sender stttt --out avreport.xml
+    """
+    from soc.cli.case import open_database
+    from soc.errors import NotFound, SettingsError
+    from soc.model.scope import Scope
+    from soc.records.register import AgencyRow
+    from soc.register.identifiers import to_last_order
+    from soc.report.national.avreport import to_avreport
+    from soc.report.national.fleet_records import fleet_of, sender_of
+
+    now = datetime.now(UTC)
+    with (
+        open_database() as (_, database),
+        database.session(Scope.province("command line")) as session,
+    ):
+        agency = session.get(AgencyRow, sender)
+        if agency is None:
+            raise NotFound("agency", sender)
+        try:
+            code = to_last_order(agency.code)
+        except ValueError as error:
+            raise SettingsError(f"the identifier of {sender}, {agency.code!r}: {error}") from error
+        figures = fleet_of(session, since=now - timedelta(days=days), at=now)
+        told = sender_of(session, sender, code)
+    out.write_bytes(to_avreport(figures, told, f"Báo cáo mã độc {days} ngày"))
+    found = sum(len(one.malware) for one in figures.machines)
+    print(
+        f"{out}: {len(figures.machines)} machines, {found} findings, {figures.not_updated} not updated"
+    )
 
 
 @app.command("package")

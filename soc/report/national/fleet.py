@@ -41,6 +41,7 @@ class MachineState:
     name: str
     os_name: str = ""
     last_update: datetime | None = None  # of the operating system, aware
+    signature_update: datetime | None = None  # of the protection's signatures, aware
     auto_protect: bool | None = None
     firewall: bool | None = None
     malware: tuple[MalwareFound, ...] = ()
@@ -58,11 +59,12 @@ class FleetFigures:
 
     @property
     def not_updated(self) -> int:
-        """Machines whose last known update is more than 15 days old; unknown ones are not among them."""
-        return sum(
-            machine.last_update is not None and self.at - machine.last_update > STALE_AFTER
-            for machine in self.machines
-        )
+        """Machines whose signatures are more than 15 days old (the system, where no signature is known).
+
+        Unknown ones are not among them.
+        """
+        updates = [machine.signature_update or machine.last_update for machine in self.machines]
+        return sum(one is not None and self.at - one > STALE_AFTER for one in updates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from soc.model.event import EPOCH, Event
 from soc.model.scope import Scope
 from soc.normalise.protection.machines import machine_key
+from soc.normalise.protection.row import BEST_HASH
 from soc.normalise.timestamps import from_iso
 from soc.ports import EventStore, Page
 from soc.records.database import Database
@@ -31,7 +32,6 @@ SETTLED = timedelta(seconds=4)  # batches that arrived at one time are committed
 SCOPE = Scope.province("edr")
 ROW = 1
 ASKED_AT_ONCE = 500
-HASHES = ("file.hash.sha256", "file.hash.sha1", "file.hash.md5")
 HANDLED = ("quarantined", "deleted", "cleaned", "blocked")
 RANK = {word: rank for rank, word in enumerate(("unknown", "none", "allowed", "failed", *HANDLED))}
 """Of two words for one detection the later of these stays: the second can only tell what became of it."""
@@ -158,7 +158,7 @@ def _text(value: object, longest: int) -> str:
 
 
 def _hash(event: Event) -> str:
-    return next((str(event.fields[name]) for name in HASHES if name in event.fields), "")
+    return next((str(event.fields[name]) for name in BEST_HASH if name in event.fields), "")
 
 
 def _new_machine(identity: str, key: str, event: Event) -> EdrMachineRow:

@@ -115,16 +115,16 @@ class _Writer:
         left = [step for step in steps if step.id not in self.handlers]
         while left:
             last = left[-1]
-            if last.when is not None and last.when not in known:
+            if last.kind == "loop":
+                body = [step for step in left if inside.get(step.id) is last]
+                del left[len(left) - 1 - len(body) :]
+                following = self._loop(last, body, known, following)
+            elif last.when is not None and last.when not in known:
                 together = [last]
-                while len(left) > len(together) and left[-len(together) - 1].when == last.when:
+                while len(left) > len(together) and _goes_with(left[-len(together) - 1], last):
                     together.insert(0, left[-len(together) - 1])
                 del left[-len(together) :]
                 following = self._if(together, last.when, known, following)
-            elif last.kind == "loop":
-                body = [step for step in left if inside.get(step.id) is last]
-                del left[len(left) - 1 - len(body) :]
-                following = self._while(last, body, known, following)
             else:
                 left.pop()
                 following = self._step(last, following)
@@ -137,8 +137,11 @@ class _Writer:
     def _if(
         self, steps: Sequence[Step], when: Condition, known: frozenset[Condition], following: str
     ) -> str:
-        name = identifier("if-condition", self.playbook.id, steps[0].id)
         first = self._chain(steps, f"if {steps[0].id}", known | {when})
+        return self._only_if(steps[0], when, first, following)
+
+    def _only_if(self, step: Step, when: Condition, first: str, following: str) -> str:
+        name = identifier("if-condition", self.playbook.id, step.id)
         self.steps[name] = {
             "type": "if-condition",
             "condition": pattern_of(when),
@@ -146,6 +149,17 @@ class _Writer:
             "on_completion": following,
         }
         return name
+
+    def _loop(
+        self, loop: Step, body: Sequence[Step], known: frozenset[Condition], following: str
+    ) -> str:
+        """A loop with a condition of its own stands with its steps in a branch."""
+        if loop.when is None or loop.when in known:
+            return self._while(loop, body, known, following)
+        end = identifier("end", self.playbook.id, f"if {loop.id}")
+        self.steps[end] = {"type": "end"}
+        first = self._while(loop, body, known | {loop.when}, end)
+        return self._only_if(loop, loop.when, first, following)
 
     def _while(
         self, loop: Step, body: Sequence[Step], known: frozenset[Condition], following: str
@@ -239,6 +253,11 @@ def pattern_of(condition: Condition) -> str:
         return f"{name} = {str(condition.is_).lower()}"
     quoted = str(condition.is_).replace("\\", "\\\\").replace("'", "\\'")
     return f"{name} = '{quoted}'" if isinstance(condition.is_, str) else f"{name} = {condition.is_}"
+
+
+def _goes_with(step: Step, last: Step) -> bool:
+    """Whether a step stands in the same branch as the one after it; a loop has a branch of its own."""
+    return step.when == last.when and step.kind != "loop"
 
 
 def _activity(step: Step) -> str:

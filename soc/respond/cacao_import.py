@@ -149,15 +149,10 @@ class _Foreign:
                 return last
             follows = _follows(step)
             if kind != "start":
-                made = self._take(
-                    str(kind), name, step, when, after if last is None else self._after(after, last)
-                )
-                last = made or last
+                before = [last] if last and after is not None else after
+                last = self._take(str(kind), name, step, when, before) or last
             name = follows
         return last
-
-    def _after(self, after: list[str] | None, last: str) -> list[str] | None:
-        return None if after is None else [last]
 
     def _take(
         self,

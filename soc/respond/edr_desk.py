@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from soc.model.scope import Scope
 from soc.normalise.protection.machines import machine_key
+from soc.normalise.protection.row import HANDLED
 from soc.records.agents import AgentRow
 from soc.records.database import Database
 from soc.records.edr import EdrDetectionRow, EdrMachineRow
@@ -25,13 +26,8 @@ from soc.respond.names import Names
 STALE_AFTER = timedelta(days=15)  # the national report asks for this number
 AWAY_AFTER = timedelta(days=7)
 DETECTIONS_WITHIN = timedelta(days=30)
-HANDLED = ("cleaned", "deleted", "quarantined", "blocked")
 PROBLEMS = ("missing", "off", "stale", "away")
-ENDPOINTS = (
-    "workstation",
-    "server",
-    "",
-)  # kinds of assets that an EDR can stand on; empty is not said
+ENDPOINTS = ("workstation", "server", "")  # assets that an EDR can stand on; empty is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +183,7 @@ def _detections(
 ) -> Mapping[str | None, Counter[bool]]:
     """By agency, how many detections were handled and how many were not."""
     row = EdrDetectionRow
-    handled = row.action.in_(HANDLED)
+    handled = row.action.in_(sorted(HANDLED))
     wanted = select(row.agency_id, handled, func.count(row.id)).where(row.at >= since)
     if agency:
         wanted = wanted.where(row.agency_id == agency)

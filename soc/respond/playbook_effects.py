@@ -24,7 +24,7 @@ from soc.records.cases import CaseRow, DocumentRow
 from soc.records.database import Database
 from soc.respond import case_acts as acts
 from soc.respond.clocks import Answers
-from soc.respond.playbook_place import Place
+from soc.respond.playbook_place import Place, StepMoved
 from soc.respond.response_desk import ResponseDesk
 from soc.respond.response_shapes import checked
 from soc.respond.response_states import OPEN, is_in_force
@@ -87,6 +87,7 @@ class PlaybookEffects:
         """Do what the step does, and end it or let the platform follow it; it must be in ``state``.
 
         Raises:
+            StepMoved: it is not in that state any more; it stays as it is.
             SocError: what it does cannot be; the step has failed, and says why.
         """
         try:
@@ -99,6 +100,8 @@ class PlaybookEffects:
                 self._act(place, clean, note, made)
             if place.step["action"] in {"respond", "undo"}:
                 self.follow(run_id, step_id, now)
+        except StepMoved:
+            raise
         except SocError as error:
             self.fail(scope, run_id, step_id, str(error), now)
             raise

@@ -123,7 +123,7 @@ class PlaybookEngine:
 
 
 def _by_itself(step: rules.PlainStep) -> bool:
-    return bool(step.get("auto") or step.get("answers")) or step["kind"] in BEGINNINGS
+    return rules.done_by_platform(step) or bool(step.get("answers"))
 
 
 def _begin_wait(place: Place) -> bool:

@@ -19,7 +19,9 @@ from soc.respond import case_acts as acts
 from soc.respond import playbook_run as rules
 from soc.respond.playbook_files import digest
 
-BY_ITSELF = frozenset({"wait", "playbook", "loop"})
+
+class StepMoved(Conflict):
+    """The step is no longer where the caller took it to be: somebody was quicker, and nothing of it has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class Place:
         acts.log(self.session, self.scope, self.case, "step", whole, named, now=self.now)
 
     def need(self, state: StepState) -> None:
-        """Raises Conflict unless the step is in that state and the run goes on."""
+        """Raises StepMoved unless the step is in that state and the run goes on."""
         rules.release_if_expired(self.row, self.now)
         if self.run.paused_at is not None:
-            raise Conflict(f"the run of {self.run.playbook_id} is paused; resume it first")
+            raise StepMoved(f"the run of {self.run.playbook_id} is paused; resume it first")
         if self.row.state != state:
             hint = "; begin it first" if state == StepState.RUNNING else ""
-            raise Conflict(f"step {self.row.step_id} is {self.row.state}{hint}")
+            raise StepMoved(f"step {self.row.step_id} is {self.row.state}{hint}")
 
     def pend(self, until: datetime, result: Mapping[str, Any], text: str) -> None:
         """The platform follows it from here, until then at the longest."""
@@ -145,8 +147,7 @@ def start_run(
         started_at=now,
         started_by=scope.actor,
         by_itself=any(
-            step.get("auto") or step.get("answers") or step["kind"] in BY_ITSELF
-            for step in playbook["steps"]
+            rules.done_by_platform(step) or step.get("answers") for step in playbook["steps"]
         ),
         called_by=called_by,
     )

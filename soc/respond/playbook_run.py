@@ -13,6 +13,7 @@ from soc.errors import Conflict, PlaybookError
 from soc.model.case import StepState
 from soc.records.cases import PlaybookStepRow
 from soc.respond.playbook_conditions import holds, steps_named
+from soc.respond.playbook_shapes import OF_THE_PLATFORM
 
 ENDED = frozenset({StepState.DONE, StepState.SKIPPED})
 SHORTEST_LEASE = timedelta(minutes=30)
@@ -164,6 +165,11 @@ def not_applicable(
     return out
 
 
+def done_by_platform(step: PlainStep) -> bool:
+    """Whether no person begins or ends the step."""
+    return bool(step.get("auto")) or step["kind"] in OF_THE_PLATFORM
+
+
 def answer_of(step: PlainStep, results: Mapping[str, Mapping[str, Any] | None]) -> str | None:
     """What a decision answers by itself; None: a person decides."""
     for one in step.get("answers", ()):
@@ -194,7 +200,7 @@ def check_may_begin(
 ) -> None:
     """Raises PlaybookError when steps are in the way, Conflict when it is running, over or not a person's."""
     kind = step_of(playbook, row.step_id)["kind"]
-    if kind in {"wait", "playbook", "loop"}:
+    if kind in OF_THE_PLATFORM:
         raise Conflict(f"step {row.step_id} is a {kind}: the platform begins and ends it")
     if row.state not in {StepState.WAITING, StepState.FAILED}:
         raise Conflict(f"step {row.step_id} is {row.state} and cannot begin")

@@ -24,7 +24,8 @@ Who = Literal["it_staff", "analyst", "responder", "manager", "owner"]
 MOST_ROUNDS = 20
 LONGEST_WAIT = 30 * 24 * 60  # minutes
 LONGEST_STEP = 72 * 60
-BY_ITSELF = frozenset({"make_report", "move"})  # the platform may do these without a person
+OF_THE_PLATFORM = frozenset({"wait", "playbook", "loop"})  # kinds that no person begins or ends
+MAY_BE_AUTO = frozenset({"make_report", "move"})  # the platform may do these without a person
 NEEDS_OF_KIND: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"action": ("action",), "playbook": ("playbook",), "loop": ("back_to", "until", "at_most")}
 )
@@ -132,9 +133,9 @@ class Step(Strict):
             raise ValueError("answers belong to a decision")
         if unknown := {one.answer for one in self.answers} - {one.id for one in self.options}:
             raise ValueError(f"answers: no option {', '.join(sorted(unknown))}")
-        if self.auto and self.action not in BY_ITSELF:
-            raise ValueError(f"auto is for {' and '.join(sorted(BY_ITSELF))}")
-        if self.inputs and (self.auto or self.kind in {"wait", "playbook", "loop"}):
+        if self.auto and self.action not in MAY_BE_AUTO:
+            raise ValueError(f"auto is for {' and '.join(sorted(MAY_BE_AUTO))}")
+        if self.inputs and (self.auto or self.kind in OF_THE_PLATFORM):
             raise ValueError("a step that the platform does by itself has no inputs")
         if self.approvals and (self.auto or self.kind not in {"manual", "decision", "action"}):
             raise ValueError("approvals belong to steps that a person finishes")
@@ -191,14 +192,6 @@ class Playbook(Strict):
             earlier[step.id] = step
         _check_loops(self.steps, position)
         return self
-
-    @property
-    def runs_by_itself(self) -> bool:
-        """Whether the platform has something to do in its runs."""
-        return any(
-            step.auto or step.answers or step.kind in {"wait", "playbook", "loop"}
-            for step in self.steps
-        )
 
 
 def _check_order(step: Step, earlier: Mapping[str, Step]) -> None:

@@ -129,11 +129,7 @@ class _Actors:
                     self.desk.runs.approve(scope, run.row.id, row.step_id, now=self.now)
                 return True
             waits = rules.in_the_way(run.row.playbook, row.step_id, states)
-            if (
-                row.state != StepState.WAITING
-                or waits
-                or step["kind"] in {"wait", "playbook", "loop"}
-            ):
+            if row.state != StepState.WAITING or waits or rules.done_by_platform(step):
                 continue
             self.desk.begin_step(ACTOR, run.row.id, row.step_id, now=self.now)
             self.now += timedelta(minutes=min(step["minutes"], 25))  # within the lease

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from soc.errors import QueryError
 from soc.model.event import EPOCH
 from soc.model.scope import Scope
+from soc.normalise.protection.row import HASHES
 from soc.normalise.query_text import value_text
 from soc.ports import EventStore
 from soc.records.agents import AgentRow
@@ -24,7 +25,6 @@ from soc.records.database import Database
 from soc.records.register import AgencyRow
 
 WITHIN = timedelta(days=30)
-HASHES = {32: "md5", 40: "sha1", 64: "sha256"}
 HASHED = ("file", "process", "process.parent", "dll", "email.attachments.file")
 PATHS = ("file.path", "process.executable", "dll.path")
 NAMES = ("rule.name", "file.name", "process.name")

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from soc.errors import Conflict, NotFound
+from soc.model.case import StepState
 from soc.model.scope import Scope
 from soc.respond.playbook_effects import PlaybookEffects
+from soc.respond.playbook_place import StepMoved
 from tests.respond.builders import PROVINCE
 from tests.respond.playbook_builders import Table, asks, playbook, step
 from tests.response.lab import BINH, Lab
@@ -92,6 +94,20 @@ def test_a_machine_outside_the_scope_is_none(lab: Lab, counted):
         table.do("cut", {"hosts": "ws-01"}, now=now(), scope=officer)
     assert table.row("cut").state == "running"
     assert lab.desk.all(PROVINCE) == []
+
+
+def test_who_comes_second_with_the_same_step_fails_nothing(lab: Lab, counted):
+    """Two clicks at one moment: the second is refused, and the step goes on with the first one's asking."""
+    table = Table(lab.database, BOOK, responses=lab.desk)
+    table.do("cut", {"hosts": "ws-01"}, now=now())
+    effects = PlaybookEffects(lab.database, table.reports, lab.desk)
+    with pytest.raises(StepMoved):
+        effects.perform(
+            PROVINCE, table.run_id, "cut",
+            state=StepState.RUNNING, clean={}, note="", now=now(),
+        )  # fmt: skip
+    assert table.row("cut").state == "pending"
+    assert len(lab.desk.all(PROVINCE)) == 1
 
 
 class Dies(Exception):

@@ -15,11 +15,10 @@ from soc.console.steps import step_to_finish
 from soc.errors import NotFound
 from soc.model.case import StepState
 from soc.respond.case_views import CaseView, RunView
-from soc.respond.playbook_run import ENDED, in_the_way, inputs_of, step_of
+from soc.respond.playbook_run import ENDED, done_by_platform, in_the_way, inputs_of, step_of
 
 router = APIRouter(include_in_schema=False)
 STEP = "step."  # prefix of a step's own fields, so that they cannot be taken for ours
-BY_ITSELF = frozenset({"wait", "playbook", "loop"})
 
 Actor = Annotated[SignedIn, Depends(require("cases.act"))]
 Reason = Annotated[str, Form(min_length=1, max_length=4000)]
@@ -142,7 +141,7 @@ def steps_of(run: RunView) -> list[dict[str, Any]]:
                 "inputs": inputs_of(step),
                 "waits_for": [step_of(run.row.playbook, name) for name in blocking],
                 "ended": row.state in ENDED,
-                "by_itself": step["kind"] in BY_ITSELF or bool(step.get("auto")),
+                "by_itself": done_by_platform(step),
                 "approvals_left": wanted - len(row.approved_by) if wanted else 0,
                 "again": not blocking and row.state in {*ENDED, StepState.FAILED},
             }

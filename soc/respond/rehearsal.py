@@ -40,7 +40,7 @@ AnswerOf = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class RehearsedStep:
-    """One step that was done, skipped or failed; ``at`` is minutes after the beginning."""
+    """One step that was done, skipped or failed, or never begun; ``at`` is minutes after the beginning."""
 
     run: str  # the playbook's id; a sub-playbook's steps stand among the others
     step_id: str
@@ -61,14 +61,16 @@ def rehearse(
     answer: AnswerOf,
     now: datetime,
 ) -> list[RehearsedStep]:
-    """Run a playbook to its end as people with typical answers would; in the order in which the steps ended.
+    """Run a playbook as people with typical answers would: its steps in the order in which they ended.
+
+    Where it comes to a stand, the steps that are left follow as they are.
 
     Args:
         answer: chooses the option of a decision, given the step.
 
     Raises:
         NotFound: there is no such alert or playbook.
-        PlaybookError: the run comes to a stand, with the steps that wait.
+        PlaybookError: the run goes on for ever.
     """
     with tempfile.TemporaryDirectory(prefix="soc-rehearsal-") as folder:
         database = Database(f"sqlite:///{Path(folder) / 'copy.db'}")
@@ -107,10 +109,7 @@ class _Actors:
             if all(run.row.finished_at for run in view):
                 return list(told.values())
             if not any(self._one_step(run) for run in view) and not self._later(view):
-                waits = [
-                    row.step_id for run in view for row in run.steps if row.state not in rules.ENDED
-                ]
-                raise PlaybookError(f"the run comes to a stand before: {', '.join(waits)}")
+                return [*told.values(), *self._left(view, begun)]
         raise PlaybookError(f"the run has not ended after {MOST_TURNS} turns")
 
     def _runs(self) -> Any:
@@ -188,6 +187,15 @@ class _Actors:
                 .where(ResponseCommandRow.id.in_(undone), ResponseCommandRow.ended_at.is_(None))
                 .values(ended_at=self.now)
             )
+
+    def _left(self, view: Any, begun: datetime) -> list[RehearsedStep]:
+        at = int((self.now - begun).total_seconds() // 60)
+        return [
+            _told(run.row.playbook, row, at)
+            for run in view
+            for row in run.steps
+            if row.state not in {*rules.ENDED, StepState.FAILED}
+        ]
 
     def _tell(self, told: dict[str, RehearsedStep], begun: datetime) -> Any:
         """Write down what has ended since the last look; the runs as they are."""

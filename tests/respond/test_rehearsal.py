@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 from sqlalchemy import func, select
 
-from soc.errors import NotFound, PlaybookError
+from soc.errors import NotFound
 from soc.records.agents import AgentRow
 from soc.records.cases import CaseRow
 from soc.records.responses import ResponseCommandRow
@@ -79,8 +79,21 @@ def test_a_run_that_comes_to_a_stand_names_where(database):
         step("round", "loop", back_to="look", until={"step": "look", "answer": "good"}, at_most=2),
         step("last"),
     )
-    with pytest.raises(PlaybookError, match="stand before: round, last"):
-        played(with_alerts(database), plain({"small-one": book}), "small-one", option=1)
+    steps = played(with_alerts(database), plain({"small-one": book}), "small-one", option=1)
+    assert [(one.step_id, one.state, one.note) for one in steps[-2:]] == [
+        ("round", "failed", "sau 2 vòng vẫn chưa đạt"),
+        ("last", "waiting", ""),
+    ]
+
+
+def test_a_report_that_lacks_something_says_what(database):
+    """The reason stands at the step that failed, and what it holds up stands behind."""
+    form = step("write", "action", action="make_report", form="mau-03")
+    steps = played(
+        with_alerts(database), plain({"small-one": playbook(form, step("last"))}), "small-one"
+    )
+    assert [one.state for one in steps] == ["failed", "waiting"]
+    assert "thiếu: Mô tả sơ bộ về sự cố" in steps[0].note
 
 
 def test_an_alert_that_is_not_there(database):
